@@ -54,6 +54,8 @@ def print_result(result: DecisionResult, *, as_json: bool) -> None:
         of_all = f" of {result.matched:,}" if result.done != result.matched else ""
         were = "hold was" if result.matched == 1 else "holds were"
         click.echo(f"{result.done:,}{of_all} {were} {result.verb} by {result.by}")
+        if result.gone:
+            click.echo(f"{result.gone:,} had ended or changed before their turn", err=True)
     if result.refused:
         sys.exit(Exit.INCOMPLETE)
 

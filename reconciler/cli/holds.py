@@ -21,10 +21,9 @@ from reconciler.store.hold_decisions import (
     AcceptHolds,
     DismissHolds,
     HoldDecision,
-    NoSuchHold,
-    no_such_hold,
 )
 from reconciler.store.holds import HeldOrder, list_holds, read_hold
+from reconciler.store.locked_holds import NoSuchHold, no_such_hold
 from reconciler.store.user_table import UserTable
 
 MAX_LISTED = 1000

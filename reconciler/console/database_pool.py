@@ -11,25 +11,32 @@ from reconciler.settings import Settings
 from reconciler.store.best_effort import set_statement_timeout
 from reconciler.store.database import Database
 
-CONNECTIONS = 4
+READERS = 4
+WRITERS = 3
+"""Each is for a decision of one person. Those that nobody needs do not connect."""
+
 STATEMENT_SECONDS = 5.0
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = 4 * STATEMENT_SECONDS
+"""Longer than a page of several slow statements lasts: then it is somebody else's turn."""
 
 
 class DatabasePool:
     """Gives each page a connection for its transaction. Connects when first used."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Prepare for the settings' database.
+    def __init__(self, settings: Settings, *, wait_seconds: float = WAIT_SECONDS) -> None:
+        """Prepare for the settings' database. A page waits `wait_seconds` for its turn.
 
         Raises:
             ConfigurationError: no database is set, or its URL is wrong.
         """
         url, scope = settings.required_database_url, settings.scope
+        self._wait_seconds = wait_seconds
         self._readers = [
-            Database(url, role="console", scope=scope, only_reads=True) for _ in range(CONNECTIONS)
+            Database(url, role="console", scope=scope, only_reads=True) for _ in range(READERS)
         ]
-        self._writers = [Database(url, role="console", scope=scope, must_write=True)]
+        self._writers = [
+            Database(url, role="console", scope=scope, must_write=True) for _ in range(WRITERS)
+        ]
         self._free_readers = _free(self._readers)
         self._free_writers = _free(self._writers)
 
@@ -40,7 +47,11 @@ class DatabasePool:
         Raises:
             StoreUnavailable, ConfigurationError: as `Database.transaction`.
         """
-        with _borrowed(self._free_readers) as database, database.transaction() as connection:
+        busy = (
+            f"the database has worked on other pages of this console for {self._wait_seconds:.0f} s"
+        )
+        borrowed = _borrowed(self._free_readers, self._wait_seconds, busy)
+        with borrowed as database, database.transaction() as connection:
             set_statement_timeout(connection, STATEMENT_SECONDS)
             yield connection
 
@@ -49,9 +60,10 @@ class DatabasePool:
         """Lend the database for a person's decision, which makes its own transactions.
 
         Raises:
-            StoreUnavailable: another decision is still being written.
+            StoreUnavailable: as many other decisions as can be are still being written.
         """
-        with _borrowed(self._free_writers) as database:
+        busy = f"{WRITERS} other decisions are still being written; try again when they have ended"
+        with _borrowed(self._free_writers, self._wait_seconds, busy) as database:
             yield database
 
     def close(self) -> None:
@@ -69,13 +81,11 @@ def _free(databases: list[Database]) -> "LifoQueue[Database]":
 
 
 @contextmanager
-def _borrowed(free: "LifoQueue[Database]") -> Iterator[Database]:
+def _borrowed(free: "LifoQueue[Database]", seconds: float, busy: str) -> Iterator[Database]:
     try:
-        database = free.get(timeout=WAIT_SECONDS)
+        database = free.get(timeout=seconds)
     except Empty:
-        raise StoreUnavailable(
-            "the database answers other pages of this console at the moment"
-        ) from None
+        raise StoreUnavailable(busy) from None
     try:
         yield database
     finally:

@@ -41,11 +41,6 @@ class Decision:
         """True until it has ended."""
         return not self.ended.is_set()
 
-    @property
-    def handled(self) -> int:
-        """How many holds were decided or refused so far."""
-        return self.result.done + self.result.refused
-
 
 class Decisions:
     """The latest decisions."""

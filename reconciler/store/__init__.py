@@ -40,6 +40,7 @@ Our tables:
                         the latest changes of all orders, and each new one once
     replay              decide past changes again
     holds               orders on hold
+    locked_holds        the holds on which a person decides now: of two decisions one is done
     hold_acceptance     write what a person accepts
     bulk_holds          filter, count and decide many holds at once
     hold_decisions      a person's decision about named orders, or about all that match

@@ -16,7 +16,8 @@ from reconciler.domain.status import SOMETHING_EXECUTED, Status
 from reconciler.errors import ReconcilerError, StoreRejected
 from reconciler.store.activity import facts_from_json
 from reconciler.store.database import Database
-from reconciler.store.holds import HeldOrder
+from reconciler.store.holds import HeldOrder, read_hold
+from reconciler.store.locked_holds import lock_holds, why_no_hold
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.orders_table import OrdersTable
 from reconciler.store.write_result import OrderOutcome
@@ -126,6 +127,7 @@ class AcceptanceWriter:
     """Writes acceptances in one person's name, each with its own audit entry."""
 
     def __init__(self, orders: OrdersTable, *, exchange: str, by: str) -> None:
+        self.scope = orders.scope
         self._acceptances: Acceptances = {}
         self._writer = OrderWriter(orders, exchange=exchange, decide=self._decide, by=by)
 
@@ -196,7 +198,7 @@ def accept_all(
         return {}
     try:
         with database.transaction() as connection:
-            return dict(acceptor.accept(connection, acceptances))
+            return _accept_unchanged(connection, acceptor, acceptances)
     except StoreRejected as error:
         if len(acceptances) == 1:
             (id_,) = acceptances
@@ -208,6 +210,25 @@ def accept_all(
         for half in (entries[:middle], entries[middle:])
         for id_, why in accept_all(database, acceptor, dict(half)).items()
     }
+
+
+def _accept_unchanged(
+    connection: Connection, acceptor: AcceptanceWriter, acceptances: Acceptances
+) -> dict[OrderId, str | None]:
+    """Write the acceptances whose holds are still as they were read."""
+    names = [hold.order_id for hold, _ in acceptances.values()]
+    locked = lock_holds(connection, acceptor.scope, names)
+    unchanged: dict[OrderId, tuple[HeldOrder, Acceptance]] = {}
+    refused: dict[OrderId, str | None] = {}
+    for id_, (hold, acceptance) in acceptances.items():
+        if locked.get(hold.order_id) == hold:
+            unchanged[id_] = (hold, acceptance)
+        elif hold.order_id in locked:
+            refused[id_] = f"the hold of order {id_} has changed meanwhile: look at it again"
+        else:
+            last = read_hold(connection, acceptor.scope, hold.order_id)
+            refused[id_] = str(why_no_hold(last, id_))
+    return refused | dict(acceptor.accept(connection, unchanged) if unchanged else {})
 
 
 def _why_not(outcome: OrderOutcome) -> str | None:

@@ -13,8 +13,7 @@ from sqlalchemy import Connection
 
 from reconciler.domain.order import OrderId, describe_facts
 from reconciler.domain.status import Status
-from reconciler.errors import ReconcilerError, StoreRejected
-from reconciler.formatting import moment
+from reconciler.errors import StoreRejected
 from reconciler.scope import Scope
 from reconciler.store.bulk_holds import (
     HoldCount,
@@ -33,6 +32,7 @@ from reconciler.store.hold_acceptance import (
     decide_acceptance,
 )
 from reconciler.store.holds import HeldOrder, dismiss_hold, read_hold
+from reconciler.store.locked_holds import NoSuchHold, lock_holds, why_no_hold
 from reconciler.store.orders_table import OrdersTable, read_orders_table
 from reconciler.store.user_table import UserTable
 
@@ -43,10 +43,6 @@ ACCEPT_PAGE_ROWS = 200
 
 NOT_SHOWN: Mapping[OrderId, str] = MappingProxyType({})
 """The person has named orders without having seen their holds."""
-
-
-class NoSuchHold(ReconcilerError):
-    """The order is not on hold, or not any more as it was shown. Nothing was written."""
 
 
 @dataclass(kw_only=True)
@@ -68,16 +64,16 @@ class DecisionResult:
     refused: int = 0
     refusals: list[dict[str, str]] = field(default_factory=list)
 
+    @property
+    def gone(self) -> int:
+        """Number of holds that had ended, or matched no longer, before their turn."""
+        return self.matched - self.done - self.refused
+
     def refuse(self, order_id: object, why: str) -> None:
         """Record that an order's hold could not be decided."""
         self.refused += 1
         if len(self.refusals) < MAX_REFUSALS_SHOWN:
             self.refusals.append({"order_id": str(order_id), "why": why})
-
-
-def no_such_hold(order_id: OrderId) -> NoSuchHold:
-    """Return the error that an order was never on hold."""
-    return NoSuchHold(f"order {order_id} has never been on hold: see reconciler holds list")
 
 
 def fingerprint(hold: HeldOrder) -> str:
@@ -166,8 +162,10 @@ class HoldDecision(ABC):
             on_progress(result)
         return result
 
-    def _read(self, connection: Connection, order_id: OrderId, shown: str | None) -> HeldOrder:
-        hold = _active(read_hold(connection, self.table.scope, str(order_id)), order_id)
+    def _lock(self, connection: Connection, order_id: OrderId, shown: str | None) -> HeldOrder:
+        hold = lock_holds(connection, self.scope, [str(order_id)]).get(str(order_id))
+        if hold is None:
+            raise why_no_hold(read_hold(connection, self.scope, str(order_id)), order_id)
         if shown is not None and fingerprint(hold) != shown:
             raise NoSuchHold(
                 f"the hold of order {order_id} has changed since it was shown: look at it again"
@@ -195,7 +193,7 @@ class AcceptHolds(HoldDecision):
         """Accept an order's hold."""
         orders = self._orders
         with self.database.transaction() as connection:
-            hold = self._read(connection, order_id, shown)
+            hold = self._lock(connection, order_id, shown)
             acceptance = decide_acceptance(hold, self.status, orders, now=datetime.now(UTC))
             accept(
                 connection, orders, hold, order_id, acceptance, exchange=self.exchange, by=self.by
@@ -256,7 +254,7 @@ class DismissHolds(HoldDecision):
     def decide(self, order_id: OrderId, *, shown: str | None = None) -> str:
         """Dismiss an order's hold."""
         with self.database.transaction() as connection:
-            self._read(connection, order_id, shown)
+            self._lock(connection, order_id, shown)
             dismiss_hold(connection, self.table.scope, str(order_id), by=self.by)
         return f"the hold on order {order_id} was dismissed by {self.by}: it is tried again"
 
@@ -276,14 +274,3 @@ class DismissHolds(HoldDecision):
             )
         result.done += dismissed
         return next_after
-
-
-def _active(hold: HeldOrder | None, order_id: OrderId) -> HeldOrder:
-    if hold is None:
-        raise no_such_hold(order_id)
-    if hold.resolved_at is not None:
-        raise NoSuchHold(
-            f"order {order_id} is no longer on hold: {hold.resolution}"
-            f" at {moment(hold.resolved_at)}"
-        )
-    return hold

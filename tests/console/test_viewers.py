@@ -1,9 +1,7 @@
 """However many look at the console, and however slowly: it stays small, and asks no more."""
 
-import re
 import socket
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -13,9 +11,8 @@ from reconciler.console.pages import PAGES
 from reconciler.console.poller import ROUNDS_BETWEEN_TRIMS
 
 from .conftest import StartConsole
-from .processes import RunningConsole
+from .viewers import MOST_KIB, own_kib, viewer_that_reads_nothing, wait_for_snapshots
 
-MOST_KIB = 60 * 1024
 ROUNDS = 20
 
 
@@ -25,12 +22,12 @@ def test_it_needs_at_most_60_mib_after_use(
     console = start_console(DATABASE_URL=ready_database_url)
     with console.signed_in() as client, ExitStack() as viewers:
         for _ in range(ROUNDS):
-            viewers.enter_context(_viewer_that_reads_nothing(console, client))
+            viewers.enter_context(viewer_that_reads_nothing(console, client))
             for page in PAGES:
                 assert client.get(page.path).status_code == 200
-        _wait_for_snapshots(client, ROUNDS_BETWEEN_TRIMS + 1)
+        wait_for_snapshots(client, ROUNDS_BETWEEN_TRIMS + 1)
 
-        assert _own_kib(console.pid) < MOST_KIB
+        assert own_kib(console.pid) < MOST_KIB
 
 
 def test_more_viewers_than_it_follows_get_a_page_that_says_so(
@@ -39,7 +36,7 @@ def test_more_viewers_than_it_follows_get_a_page_that_says_so(
     console = start_console(DATABASE_URL=ready_database_url)
     with console.signed_in() as client, ExitStack() as viewers:
         for _ in range(MOST_VIEWERS):
-            viewers.enter_context(_viewer_that_reads_nothing(console, client))
+            viewers.enter_context(viewer_that_reads_nothing(console, client))
         _wait_until_all_follow(client)
         refused = client.get("/events")
 
@@ -80,34 +77,9 @@ def _wait_for_its_end(connection: socket.socket) -> None:
             pass
 
 
-def _viewer_that_reads_nothing(console: RunningConsole, client: httpx.Client) -> socket.socket:
-    """Connect as a viewer, and never read an event."""
-    port = int(str(console.announced["port"]))
-    viewer = socket.create_connection(("127.0.0.1", port))
-    cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
-    request = f"GET /events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nCookie: {cookies}\r\n\r\n"
-    viewer.sendall(request.encode())
-    return viewer
-
-
 def _wait_until_all_follow(client: httpx.Client) -> None:
     """Wait until there is no room for another viewer."""
     while True:
         with client.stream("GET", "/events") as stream:
             if stream.status_code == 503:
                 return
-
-
-def _wait_for_snapshots(client: httpx.Client, count: int) -> None:
-    with client.stream("GET", "/events") as stream:
-        numbers = (line for line in stream.iter_lines() if line.startswith("data: "))
-        for _ in range(count):
-            next(numbers)
-
-
-def _own_kib(pid: int) -> int:
-    """Return what a process has of its own, and its share of what it shares: the PSS."""
-    text = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    found = re.search(r"^Pss:\s+(\d+) kB", text, re.MULTILINE)
-    assert found
-    return int(found[1])

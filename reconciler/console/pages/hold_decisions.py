@@ -103,7 +103,14 @@ def show_decision(request: Request) -> Response:
             "The console does not know this decision any more.",
             "What was decided is in the audit trail: see the changes, and reconciler holds list.",
         )
-    return console.render(request, "hold_decision.html", decision=decision, result=decision.result)
+    is_running = decision.is_running  # Asked first: once it has ended, its result is the last one.
+    return console.render(
+        request,
+        "hold_decision.html",
+        decision=decision,
+        is_running=is_running,
+        result=decision.result,
+    )
 
 
 ROUTES: Sequence[Route] = (
