@@ -36,15 +36,14 @@ def top_command() -> None:
     """Show the verdict and what status shows, refreshed every second.
 
     Uses the width and height that there is. Keys: ? shows them all, s sorts by the next column, r
-    reverses the order, p or space pauses, q quits. While the supervisor is away, the verdict is
-    that of the database, the supervisor's last answer stays, and it is asked again. Needs a
-    terminal. Exits with code 69 if no supervisor answers at the start.
+    reverses the order, p or space pauses, q quits. While no supervisor answers, the verdict is that
+    of the database, the supervisor's last answer stays, and it is asked again. Needs a terminal.
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise click.UsageError("top needs a terminal; anywhere else use: reconciler status")
     settings = load_settings()
     ask = partial(ask_supervisor, settings, "status", SupervisorStatus)
-    poller = StatusPoller(ask, ask(), judge=partial(read_health, settings))
+    poller = StatusPoller(ask, judge=partial(read_health, settings))
     with suppress(KeyboardInterrupt), interrupt_on_signals(), poller:
         _show(poller)
 
@@ -55,15 +54,22 @@ class StatusPoller:
     def __init__(
         self,
         ask: Callable[[], SupervisorStatus],
-        first: SupervisorStatus,
         *,
         judge: Callable[[], HealthReport],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Ask for the first status at once.
+
+        Raises:
+            ConfigurationError: the settings do not say where a supervisor listens.
+        """
         self._ask = ask
         self._judge = judge
         self._monotonic = monotonic
-        self._last = _LastStatus(status=first, at=monotonic(), fault=None)
+        try:
+            self._last = _LastStatus(status=ask(), at=monotonic(), fault=None)
+        except NoSupervisor as error:
+            self._last = _LastStatus(status=None, at=monotonic(), fault=error.reason)
         self._health: HealthReport | None = None
         self._ended = threading.Event()
 
@@ -105,7 +111,7 @@ class StatusPoller:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _LastStatus:
-    status: SupervisorStatus
+    status: SupervisorStatus | None
     at: float
     fault: str | None
 

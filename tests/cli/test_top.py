@@ -247,12 +247,47 @@ def test_top_survives_a_supervisor_asks_the_database_and_follows_the_next(
             assert quit_top(terminal) == 0
 
 
-def test_without_a_supervisor_at_the_start_it_is_code_69(path: Path) -> None:
-    with top(path) as terminal:
-        terminal.wait_for(b"start one: reconciler run")
+def test_without_a_supervisor_top_shows_what_the_database_knows_and_follows_the_first(
+    path: Path, ready_database_url: str
+) -> None:
+    with top(path, DATABASE_URL=ready_database_url) as terminal:
+        gone = terminal.wait_for(b"no supervisor answers: nothing listens there")
+        terminal.wait_for(b"start one with: reconciler run", after=gone)
+        terminal.wait_for(b"last run", after=gone)
+        with FakeControlServer(path, status=a_status(pid=5151)):
+            terminal.wait_for(b"supervisor 5151", after=gone)
+            terminal.press(b"q")
 
-        assert terminal.wait_for_end() == 69
+            assert quit_top(terminal) == 0
+
+
+def test_without_settings_top_says_what_to_set() -> None:
+    with on_terminal("top", environment={}, columns=80, rows=24) as terminal:
+        terminal.wait_for(b"DATABASE_URL is not set")
+
+        assert terminal.wait_for_end() == 78
         assert ALTERNATE_SCREEN not in terminal.written
+
+
+@pytest.mark.parametrize("height", [1, 3, 10, 24, 50])
+@pytest.mark.parametrize("width", [30, 80])
+def test_the_screen_without_a_supervisor_fits_any_terminal(width: int, height: int) -> None:
+    nobody = Snapshot(
+        status=None,
+        fault="nothing listens there",
+        age_seconds=0,
+        health=HealthReport.of(VITALS, HealthSource.DATABASE),
+    )
+
+    lines = shown(nobody, ViewOptions(), width=width, height=height)
+
+    assert len(lines) == height
+    assert max(map(len, lines)) <= width
+    if height >= 3:
+        assert any(line.startswith("no supervisor answers: ") for line in lines)
+    if height >= 10:
+        assert "what the database knows" in lines
+        assert lines[-1].lstrip().startswith("s  sort")
 
 
 def test_without_a_terminal_top_suggests_status(invoke: Invoke) -> None:

@@ -43,11 +43,11 @@ _SORTS: Mapping[str, Callable[[ShardStatus], float]] = {
 class Snapshot:
     """A status that is `age_seconds` old; `fault` is why there is no newer one.
 
-    `health` is the verdict of the supervisor or, while it is away, of the database; None before the
-    first answer.
+    `status` is None while no supervisor has answered since the start of `top`. `health` is the
+    verdict of the supervisor or, while it is away, of the database; None before the first answer.
     """
 
-    status: SupervisorStatus
+    status: SupervisorStatus | None
     fault: str | None
     age_seconds: float
     health: HealthReport | None = None
@@ -93,8 +93,11 @@ def render_screen(
     """Return the screen, `height` lines high and at most `width` columns wide."""
     if options.has_help:
         return Group(*_cut(help_lines()[:height]))
-    shards = len(snapshot.status.workers)
-    table = _shards(snapshot, options, width, shards)
+    status = snapshot.status
+    if status is None:
+        return _without_shards(snapshot, options, width, height)
+    shards = len(status.workers)
+    table = _shards(status, options, width, shards)
     least_rows = min(shards, max(1, height // MIN_SHARE_OF_SHARDS))
     lines = list(_lines(snapshot, options, width, has_fault_column=_has_faults(table)))
     lines = _leave_out(lines, height - least_rows - _TABLE_HEADER)
@@ -106,9 +109,19 @@ def render_screen(
     if shards > room > 1:
         below = [Text(f"and {shards - room + 1} more shards", style="dim"), *below]
         room -= 1
-    table = _shards(snapshot, options, width, room)
-    filling = _filling(snapshot.status, width, max(0, room - shards))
+    table = _shards(status, options, width, room)
+    filling = _filling(status, width, max(0, room - shards))
     return Group(*_cut(above), table, *filling, *_cut(below))
+
+
+def _without_shards(
+    snapshot: Snapshot, options: ViewOptions, width: int, height: int
+) -> RenderableType:
+    """Return the screen while no supervisor has answered: what the database knows."""
+    lines = _leave_out(list(_lines(snapshot, options, width, has_fault_column=False)), height)
+    above = [line.text for line in lines if line.is_above]
+    below = [line.text for line in lines if not line.is_above]
+    return Group(*_cut(above), *_blank_lines(height - len(lines)), *_cut(below))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,11 +148,7 @@ def _lines(
     elif options.is_paused:
         paused = Text("paused; press p to continue", style="bold yellow")
         yield _Line(text=paused, importance=95)
-    yield _Line(text=status_view.headline(status), importance=75)
-    yield from (
-        _Line(text=text, importance=_IMPORTANCE.get(text.plain.split(maxsplit=1)[0], 60))
-        for text in status_view.summary(status)
-    )
+    yield from () if status is None else _of_supervisor(status)
     if (holds := verdict_view.holds_line(health)) is not None:
         yield _Line(text=holds, importance=70)
     if snapshot.fault is not None and health is not None and health.rows:
@@ -148,11 +157,22 @@ def _lines(
         yield from (_Line(text=text, importance=50) for text in verdict_view.row_lines(health))
     yield _Line(text=Text(), importance=20)
     yield _Line(text=Text(), importance=5, is_above=False)
-    if not has_fault_column:
-        for text in islice(status_view.faults(status.workers), MAX_FAULTS):
-            yield _Line(text=text, importance=40, is_above=False)
-    yield _Line(text=status_view.last_cycle(status), importance=30, is_above=False)
+    if status is not None:
+        yield from _below_shards(status, has_fault_column=has_fault_column)
     yield _Line(text=_footer(), importance=85, is_above=False)
+
+
+def _of_supervisor(status: SupervisorStatus) -> Iterator[_Line]:
+    yield _Line(text=status_view.headline(status), importance=75)
+    for text in status_view.summary(status):
+        importance = _IMPORTANCE.get(text.plain.split(maxsplit=1)[0], 60)
+        yield _Line(text=text, importance=importance)
+
+
+def _below_shards(status: SupervisorStatus, *, has_fault_column: bool) -> Iterator[_Line]:
+    faults = () if has_fault_column else islice(status_view.faults(status.workers), MAX_FAULTS)
+    yield from (_Line(text=text, importance=40, is_above=False) for text in faults)
+    yield _Line(text=status_view.last_cycle(status), importance=30, is_above=False)
 
 
 _IMPORTANCE = {"shards": 45, "hottest": 35, "backlog": 72, "budget": 65, "pause": 93, "halt": 94}
@@ -162,6 +182,12 @@ _IMPORTANCE = {"shards": 45, "hottest": 35, "backlog": 72, "budget": 65, "pause"
 def _away(snapshot: Snapshot) -> Iterator[Text]:
     """Return lines that say that the supervisor does not answer, and who gives the verdict."""
     style = "bold red"
+    if snapshot.status is None:
+        yield Text(f"no supervisor answers: {snapshot.fault}; asking again", style)
+        yield Text(
+            "below is what the database knows; start one with: reconciler run", "bold yellow"
+        )
+        return
     yield Text(
         f"no answer for {duration(snapshot.age_seconds)}: {snapshot.fault}; asking again", style
     )
@@ -182,13 +208,13 @@ def _leave_out(lines: Sequence[_Line], room: int) -> list[_Line]:
     return kept
 
 
-def _shards(snapshot: Snapshot, options: ViewOptions, width: int, shown: int) -> Table:
+def _shards(status: SupervisorStatus, options: ViewOptions, width: int, shown: int) -> Table:
     return status_view.shards_table(
-        options.sorted(snapshot.status.workers)[:shown],
+        options.sorted(status.workers)[:shown],
         width=width,
         marked=options.sort,
         mark=_mark(options),
-        has_faults=any(worker.fault for worker in snapshot.status.workers),
+        has_faults=any(worker.fault for worker in status.workers),
     )
 
 
