@@ -7,9 +7,11 @@
     panel                 what a panel and a dashboard are
     panels                the panels: what each answers, and what it draws
     layout                the dashboards: which panels, in which order
+    verdict_rows          the rows of the verdict: their order, and what each means
     no_panel              the metrics without a panel, each with its reason
     alerts                the alerts: when each fires, and where the runbook says what to do
     graphite_expression   a signal, in the language of Graphite's render API
+    graphite_rows         the rows that made the verdict, in that language, the cause first
     graphite_web          the dashboards for graphite-web
     grafana               the dashboards for Grafana
     grafana_query         Grafana's query of Graphite

@@ -144,8 +144,9 @@ def _graph(panel: Panel, width: int) -> statetimeline.Panel | timeseries.Panel:
     graph = _bands(panel) if panel.unit.is_state else _lines(panel)
     graph.title(panel.title).description(_description(panel)).datasource(DATASOURCE)
     graph.span(width)
-    for letter, line in zip(ascii_uppercase, panel.lines, strict=False):
-        query = GraphiteQuery(target=_EXPRESSIONS.of_line(line), ref_id=letter)
+    targets = (target for line in panel.lines for target in _EXPRESSIONS.targets(line))
+    for letter, target in zip(ascii_uppercase, targets, strict=False):
+        query = GraphiteQuery(target=target, ref_id=letter)
         graph.with_target(GraphiteQueryBuilder(query))
     return graph
 

@@ -3,10 +3,12 @@
 Each expression has been evaluated by a real graphite-web: tests/observe.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatchmethod
 
 from reconciler.telemetry.metric_definition import Kind, Metric
+from scripts.dashboard.graphite_rows import RowExpressions
 from scripts.dashboard.panel import Line
 from scripts.dashboard.signal import (
     Age,
@@ -71,6 +73,21 @@ class GraphiteExpressions:
         present = f"keepLastValue({self.of(line.signal)},{MISSING_FLUSHES})"
         return f"alias({present},'{line.name}')"
 
+    def of_rows(self, signal: BadRows) -> RowExpressions:
+        """Return the expressions of the rows of the verdict: several targets."""
+        return RowExpressions(self.names.path(signal.metric), MISSING_FLUSHES)
+
+    def targets(self, line: Line) -> Iterator[str]:
+        """Yield the targets of a panel's line: most have one."""
+        if isinstance(line.signal, BadRows):
+            rows = self.of_rows(line.signal)
+            yield rows.nothing_arrives()
+            yield from rows.bad_now()
+            yield rows.bad_earlier()
+            yield rows.none_is_bad()
+        else:
+            yield self.of_line(line)
+
     def of_line(self, line: Line) -> str:
         """Return the target of a panel's line, with its name in the legend."""
         expression = self.of(line.signal)
@@ -78,7 +95,7 @@ class GraphiteExpressions:
         if not nodes:
             return f"alias({expression},'{line.name}')"
         # Of many, only those that are not 0 at some moment: the others would fill the legend.
-        is_many = isinstance(line.signal, BadRows | Rate)
+        is_many = isinstance(line.signal, Rate)
         shown = f"maximumAbove({expression},0)" if is_many else expression
         named = f"aliasByNode({shown},{','.join(map(str, nodes))})"
         if len(nodes) > 1:
@@ -86,8 +103,7 @@ class GraphiteExpressions:
         if line.name:
             named = f"aliasSub({named},'^','{line.name}')"
         if is_many:
-            none = "all are healthy" if isinstance(line.signal, BadRows) else "none"
-            named = f"fallbackSeries({named},alias(constantLine(0),'{none}'))"
+            named = f"fallbackSeries({named},alias(constantLine(0),'none'))"
         return named
 
     @singledispatchmethod
@@ -106,10 +122,6 @@ class GraphiteExpressions:
         known = f"keepLastValue({self.names.path(signal.metric)},{MISSING_FLUSHES})"
         verdict = f"fallbackSeries(transformNull({known},{UNKNOWN}),constantLine({UNKNOWN}))"
         return f"consolidateBy({verdict},'max')"
-
-    @of.register
-    def _(self, signal: BadRows) -> str:
-        return f"consolidateBy({self.names.path(signal.metric)},'max')"
 
     @of.register
     def _(self, signal: Row) -> str:
@@ -162,7 +174,7 @@ class GraphiteExpressions:
 
 def _nodes_of_variables(signal: Signal) -> list[int]:
     """Return where in its path the variable parts of a signal's name are, from the end: -1 last."""
-    if not isinstance(signal, Value | Rate | BadRows):
+    if not isinstance(signal, Value | Rate):
         return []
     parts = signal.metric.pattern.split(".") + (["count"] if isinstance(signal, Rate) else [])
     return [place - len(parts) for place, part in enumerate(parts) if part.startswith("<")]

@@ -9,8 +9,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 from scripts.dashboard.graphite_expression import GraphiteExpressions, Names
+from scripts.dashboard.graphite_rows import grade_as_legend, with_grade_in_words
 from scripts.dashboard.panel import DashboardPlan, Line, Panel, PanelUnit
-from scripts.dashboard.signal import Verdict
+from scripts.dashboard.signal import BadRows, Verdict
 
 WIDTH, HEIGHT = 600, 260
 """Three graphs fit side by side in a window of 1,920 pixels, two in one of 1,280."""
@@ -18,6 +19,7 @@ WIDTH, HEIGHT = 600, 260
 REFRESH_SECONDS = 10
 HOURS = 1
 GREEN, YELLOW, RED, PURPLE, GREY = "00c000", "ffb000", "ff4040", "a060ff", "909090"
+WHITE, LIGHT_GREY = "ffffff", "505050"
 
 _BAD = "ff4040,ffb000,a060ff,c05020,ff80c0,804040,d0a060,905090"
 """Colours of what is bad: none that says that it is good."""
@@ -78,6 +80,8 @@ def graph_of(panel: Panel, names: Names) -> list[Any]:
         graph["yMax"] = str(_HIGHEST[panel.unit])
     if panel.is_stacked:
         graph["areaMode"] = "stacked"
+    if panel.is_stacked and panel.unit.is_state:
+        graph |= {"vtitle": "lowest: the cause", "hideYAxis": "true"}  # the axis counts the sum
     if panel.shows_faults:
         graph["colorList"] = _BAD
     if any(isinstance(line.signal, Verdict) for line in panel.lines):
@@ -88,6 +92,12 @@ def graph_of(panel: Panel, names: Names) -> list[Any]:
 def _targets(line: Line, expressions: GraphiteExpressions) -> Iterator[str]:
     if isinstance(line.signal, Verdict):
         yield from _in_colours_of_grades(expressions.of(line.signal))
+    elif isinstance(line.signal, BadRows):
+        rows = expressions.of_rows(line.signal)
+        yield f"color({with_grade_in_words(rows.nothing_arrives())},'{PURPLE}')"
+        yield from map(with_grade_in_words, rows.bad_now())
+        yield f"color(aliasSub({rows.bad_earlier()},'$',' (earlier)'),'{LIGHT_GREY}')"
+        yield f"color({rows.none_is_bad()},'{GREEN}')"
     elif line.is_limit:
         color = RED if "critical" in line.name else YELLOW if "warning" in line.name else GREY
         yield f"color({expressions.of_line(line)},'{color}')"
@@ -96,14 +106,19 @@ def _targets(line: Line, expressions: GraphiteExpressions) -> Iterator[str]:
 
 
 def _in_colours_of_grades(verdict: str) -> Iterator[str]:
-    """Return a target for each grade, which has a value only while it is the verdict."""
+    """Return a target for each grade that was given, which has a value only while it is given.
+
+    The first target says in the legend what the verdict is now.
+    """
+    yield f"color({grade_as_legend(verdict)},'{WHITE}')"
     for grade, (word, color) in enumerate(
         (("healthy", GREEN), ("warning", YELLOW), ("critical", RED), ("unknown", PURPLE))
     ):
         alone = f"removeBelowValue(removeAboveValue({verdict},{grade}),{grade})"
         # Healthy is 0, which would have no area.
         seen = f"offset({alone},0.1)" if grade == 0 else alone
-        yield f"color(alias({seen},'{word}'),'{color}')"
+        given = f"maximumAbove({seen},0)"
+        yield f"color(alias({given},'{word}'),'{color}')"
 
 
 def _limit_lines(panel: Panel) -> list[str]:

@@ -93,8 +93,8 @@ def _supervisor_dead(stage: Stage) -> None:
 
 SITUATIONS = (
     Situation(name="all well", causes=frozenset(), produce=_all_well),
-    Situation(name="exchange down", causes=frozenset({"breakers"}), produce=_exchange_down),
-    Situation(name="refused key", causes=frozenset({"exchange", "accounts"}), produce=_key_refused),
+    Situation(name="exchange down", causes=frozenset({"exchange"}), produce=_exchange_down),
+    Situation(name="refused key", causes=frozenset({"accounts"}), produce=_key_refused),
     Situation(name="banned", causes=frozenset({"pause"}), produce=_banned),
     Situation(name="halt", causes=frozenset({"halt"}), produce=_halted),
     Situation(name="holds pile up", causes=frozenset({"holds"}), produce=_holds_pile_up),

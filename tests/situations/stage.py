@@ -1,7 +1,7 @@
 """A whole deployment of its own: a database, an exchange, StatsD and the reconciler."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,8 +66,11 @@ class Stage:
 
 
 @contextmanager
-def a_stage(folder: Path) -> Iterator[Stage]:
-    """Set the stage: the table's first sync is over, and the supervisor runs."""
+def a_stage(folder: Path, metrics: Mapping[str, object] | None = None) -> Iterator[Stage]:
+    """Set the stage: the table's first sync is over, and the supervisor runs.
+
+    Its metrics go to `stage.statsd`, or to where the settings `metrics` say.
+    """
     with ExitStack() as stack:
         demo = stack.enter_context(open_demo(("--weight-limit", "1000000")))
         demo.fill(orders=ORDERS, symbols=SYMBOLS, seed=5)
@@ -75,7 +78,7 @@ def a_stage(folder: Path) -> Iterator[Stage]:
         stack.callback(statsd.close)
         environment = {
             **demo.environment,
-            **statsd.environment,
+            **(statsd.environment if metrics is None else metrics),
             "RECONCILIATION_SHARDS": SHARDS,
             "RECONCILIATION_INTERVAL_MS": 500,
             "RECONCILIATION_RETRY_INITIAL_MS": 1,

@@ -1,4 +1,4 @@
-"""In each situation `health`, `top`, the console and the metrics name the same cause."""
+"""In each situation `health`, `top`, the console and the dashboard name the same cause."""
 
 import time
 from pathlib import Path
@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from scripts.observatory.stack import Observatory
 from tests.console.processes import RunningConsole
 from tests.e2e.commands import DEADLINE_SECONDS
+from tests.situations.dashboard import assert_dashboard_names
 from tests.situations.produce import SITUATIONS, Situation
 from tests.situations.stage import Stage, a_stage
 from tests.situations.verdict import wait_for_cause
@@ -18,7 +20,9 @@ LAST_RUN = "cycle.last_run_timestamp"
 
 @pytest.mark.long
 @pytest.mark.parametrize("situation", SITUATIONS, ids=str)
-def test_every_view_names_the_cause(situation: Situation, tmp_path: Path) -> None:
+def test_every_view_names_the_cause(
+    situation: Situation, observatory: Observatory, tmp_path: Path
+) -> None:
     with (
         a_stage(tmp_path) as stage,
         on_terminal("top", environment=stage.environment_texts, columns=160, rows=40) as top,
@@ -32,6 +36,7 @@ def test_every_view_names_the_cause(situation: Situation, tmp_path: Path) -> Non
         top.screen_with("OK" if cause is None else cause["name"])
         assert_console_names(stage, cause)
         assert_metrics_name(stage, situation, produced_at)
+        assert_dashboard_names(observatory, stage.statsd, situation, cause)
 
 
 def assert_console_names(stage: Stage, cause: dict[str, Any] | None) -> None:

@@ -10,16 +10,16 @@ from tests.situations.stage import Stage
 
 
 def wait_for_cause(stage: Stage, situation: Situation) -> dict[str, Any] | None:
-    """Wait until `health` gives the cause as a reason; return it, or None if all is well."""
+    """Wait until the first reason of `health` is the cause; return it, or None if all is well."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:
         if not _is_known(stage, situation):
             continue
         report = stage.command("health", "--json").report
-        found = [reason for reason in report["reasons"] if reason["slug"] in situation.causes]
-        if found:
-            assert found[0]["command"].startswith("reconciler ")
-            return dict(found[0])
+        first = next(iter(report["reasons"]), None)
+        if first is not None and first["slug"] in situation.causes:
+            assert first["command"].startswith("reconciler ")
+            return dict(first)
         if not situation.causes and report["status"] == "healthy":
             return None
     raise AssertionError(f"health never named {situation.causes}: {stage.ask_health()}")
@@ -30,7 +30,7 @@ def _is_known(stage: Stage, situation: Situation) -> bool:
     health = stage.ask_health()
     if not situation.causes:
         return health.status is Grade.HEALTHY and not stale_orders(stage)
-    return any(reason.slug in situation.causes for reason in health.reasons)
+    return bool(health.reasons) and health.reasons[0].slug in situation.causes
 
 
 def stale_orders(stage: Stage) -> int:
