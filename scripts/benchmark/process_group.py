@@ -5,10 +5,12 @@
     group.run(coordinate) ->    "go" -> worker.run(pipe)  timed, from "go" to the last finish
     group.close()         ->    worker.close()
 
+They are forked, as the reconciler's own workers are, from a process that has imported the program:
+starting Python for each worker of each contender would take longer than what is measured.
+
 Times are of the monotonic clock, which all processes of a machine share.
 """
 
-import multiprocessing
 import signal
 import time
 import traceback
@@ -20,6 +22,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from reconciler import safe_path
+from reconciler.supervisor.worker_process import fork_server
 from scripts.benchmark.figures import BenchFailed
 from scripts.benchmark.size import Size
 
@@ -73,7 +76,7 @@ class ProcessGroup:
 
     def __init__(self, worker_factory: WorkerFactory, configs: Sequence[WorkerConfig]) -> None:
         """Start them, and wait until each has opened what it needs."""
-        context = multiprocessing.get_context("spawn")
+        context = fork_server()
         self._pipes: list[Connection] = []
         self._processes = []
         for config in configs:
