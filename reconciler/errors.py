@@ -210,11 +210,15 @@ class SocketTaken(ReconcilerError):
 
 
 class NoSupervisor(ReconcilerError):
-    """No supervisor answers at the control socket `path`."""
+    """No supervisor answers at the control socket `path`.
 
-    def __init__(self, *, path: str, reason: str) -> None:
+    `was_asked` is True if one has taken the command, so that it may have done it all the same.
+    """
+
+    def __init__(self, *, path: str, reason: str, was_asked: bool = False) -> None:
         self.path = path
         self.reason = reason
+        self.was_asked = was_asked
         super().__init__(f"no supervisor answers at {path}: {reason}")
 
 

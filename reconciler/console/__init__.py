@@ -44,6 +44,7 @@ What follows the supervisor and the database:
 What else is shown:
 
     tune_report     a saved report of `tune`
+    scaling         change the number of shards, and record who did
     runbook         the incident runbook as HTML
 
 How to add a page: the docstring of `pages`.

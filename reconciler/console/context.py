@@ -12,6 +12,7 @@ from reconciler.console.news import News
 from reconciler.console.options import ConsoleOptions
 from reconciler.console.poller import Poller
 from reconciler.console.request_body import Form
+from reconciler.console.scaling import Scalings
 from reconciler.console.sessions import OneTimeKey, Sessions, Tokens, WrongKeys
 from reconciler.console.templating import Templates
 from reconciler.settings import Settings
@@ -40,6 +41,7 @@ class Console:
     wrong_keys: WrongKeys = field(default_factory=WrongKeys)
     tokens: Tokens = field(default_factory=Tokens)
     decisions: Decisions = field(default_factory=Decisions)
+    scalings: Scalings = field(default_factory=Scalings)
 
     @property
     def url(self) -> str:

@@ -24,18 +24,22 @@ def ask(address: ControlAddress, command: str, expected: type[T], /, **arguments
     """
     request = ControlRequest(version=VERSION, command=command, arguments=arguments)
     try:
-        line = _send(address, msgspec.json.encode(request) + b"\n")
+        connection = _connect(address)
+    except OSError as error:
+        raise NoSupervisor(path=str(address), reason=_reason(error)) from error
+    try:
+        line = _send(connection, msgspec.json.encode(request) + b"\n")
         response = msgspec.json.decode(line, type=ControlResponse)
     except (OSError, msgspec.DecodeError) as error:
-        raise NoSupervisor(path=str(address), reason=_reason(error)) from error
+        raise NoSupervisor(path=str(address), reason=_reason(error), was_asked=True) from error
     if response.error is not None:
         raise ConfigurationError([Problem(what=response.error.what, hint=response.error.hint)])
     return msgspec.json.decode(response.result, type=expected)
 
 
-def _send(address: ControlAddress, line: bytes) -> bytes:
-    """Send a request's line, and return the response's."""
-    with _connect(address) as connection:
+def _send(connection: socket.socket, line: bytes) -> bytes:
+    """Send a request's line, and return the response's. Closes the connection."""
+    with connection:
         connection.sendall(line)
         received = []
         while part := connection.recv(65_536):

@@ -10,7 +10,7 @@ from reconciler.errors import ConfigurationError, Problem
 from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.sharding import Scaling
 from reconciler.supervisor.snapshot import SupervisorSnapshot, with_memory
-from reconciler.supervisor.status import OrderLocation
+from reconciler.supervisor.status import OrderLocation, Phase
 
 
 class RunningSupervisor(Protocol):
@@ -67,8 +67,11 @@ class ControlHandlers:
                 f"cannot run {arguments.shards} shards",
                 f"ask for 1 to {MAX_SHARDS}: each is a process",
             )
-        before = self._supervisor.snapshot().status.shards.desired
+        status = self._supervisor.snapshot().status
+        before = status.shards.desired
         if not arguments.plan:
+            if status.phase is Phase.DRAINING:
+                raise _refusal("the supervisor is stopping", "scale the next one")
             self._supervisor.scale(arguments.shards)
         return Scaling.between(before, arguments.shards)
 

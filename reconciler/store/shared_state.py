@@ -29,6 +29,7 @@ from reconciler.store.tables import state
 
 HALT = "halt"
 LAST_RELEASE = "halt.last_release"
+LAST_SCALING = "scale.last"
 FILTER = "filter"
 SUPERVISOR = "supervisor"
 
@@ -85,6 +86,14 @@ def release_halt(connection: Connection, scope: Scope, *, by: str = SUPERVISOR) 
     if reason is not None:
         _write(connection, scope, LAST_RELEASE, {"reason": reason}, by=by)
     return reason is not None
+
+
+def record_scaling(
+    connection: Connection, scope: Scope, *, host: str, before: int, after: int, by: str
+) -> None:
+    """Record who has changed the number of shards of a host's supervisor."""
+    value = {"host": host, "before": before, "after": after}
+    _write(connection, scope, f"{LAST_SCALING}.{host}", value, by=by)
 
 
 def read_pauses(connection: Connection, scope: Scope, exchange: str) -> dict[str, float]:

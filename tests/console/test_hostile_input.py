@@ -47,7 +47,7 @@ OF_FORMS: Sequence[tuple[str, Mapping[str, str], Sequence[str]]] = (
     ("/holds/confirm", _ALL, _FILTER),
     ("/holds/decide", _NAMED, ("decision", "status", "order", "shown")),
     ("/holds/decide", _ALL, (*_FILTER, "counted", "last_id")),
-    ("/tuning/scale", {}, ("shards",)),
+    ("/tuning/scale", {"shards": "2"}, ("shards", "planned_from")),
     ("/sign-in", {}, ("key", "next", "token", "once")),
     ("/sign-out", {}, ("token",)),
 )

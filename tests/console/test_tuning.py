@@ -1,10 +1,14 @@
 """The page about tuning: the curve of a saved report, the plan, and the change of a supervisor."""
 
 import json
+import re
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
 
 from reconciler.console.tune_report import Picture, read_tune_report
@@ -77,23 +81,84 @@ def test_a_number_of_shards_that_is_none_is_refused(
     assert (asked.status_code, posted.status_code) == (400, 400)
 
 
-def test_scaling_asks_the_supervisor_and_says_who_did_it(
-    tuned: RunningConsole, tuned_client: httpx.Client, module_environment: dict[str, str]
+def test_scaling_says_on_the_page_what_was_planned_and_done_and_records_by_whom(
+    tuned: RunningConsole,
+    tuned_client: httpx.Client,
+    module_environment: dict[str, str],
+    ready_database_url: str,
 ) -> None:
-    socket = Path(module_environment["RECONCILIATION_CONTROL_SOCKET"])
-    without = post(tuned_client, "/tuning/scale", {"shards": "9"})
-    with FakeControlServer(socket, scale=Scaling.between(8, 9)) as supervisor:
+    fields = {"shards": "9", "planned_from": "8"}
+    with FakeControlServer(_socket(module_environment), scale=Scaling.between(8, 9)) as supervisor:
         plan = tuned_client.get("/tuning", params={"shards": "9"}).text
-        answer = post(tuned_client, "/tuning/scale", {"shards": "9"})
+        answer = post(tuned_client, "/tuning/scale", fields)
+        done = _words(tuned_client.get(answer.headers["Location"]).text)
+        supervisor.answers["scale"] = Scaling.between(4, 9)
+        late = post(tuned_client, "/tuning/scale", fields).headers["Location"]
         asked = [arguments for command, arguments in supervisor.asked if command == "scale"]
+    late_page = _words(tuned_client.get(late).text)
+    forged = tuned_client.get("/tuning?shards=9&scaled=99").text
 
-    assert without.status_code == 503
-    assert "Nothing was changed" in without.text
-    assert "The database does not answer" not in without.text
     assert "From 8 to 9 shards: 28 of 256 buckets move (10.9%)." in plan
-    assert answer.headers["Location"] == "/tuning?shards=9&scaled=yes"
-    assert asked == [{"shards": 9, "plan": True}, {"shards": 9}]
+    assert 'name="planned_from" value="8"' in plan
+    assert answer.status_code == 303
+    assert "Done by ada at " in done
+    assert "from 8 to 9 shards: 28 of 256 buckets move (10.9%). A bucket moves when" in done
+    assert "The plan that you saw started from 8: somebody else had changed it" in late_page
+    assert "Done by" not in forged
+    assert [it for it in asked if "plan" not in it] == [{"shards": 9}, {"shards": 9}]
     assert '"by": "ada"' in tuned.log
+    with psycopg.connect(ready_database_url) as connection:
+        recorded = connection.execute(
+            "SELECT value, changed_by FROM reconciliation_state WHERE key LIKE 'scale.last.%'"
+        ).fetchall()
+    host = socket.gethostname()
+    assert recorded == [({"host": host, "before": 4, "after": 9}, "ada")]
+
+
+def test_why_nothing_was_scaled_is_said_on_the_page(
+    tuned_client: httpx.Client, module_environment: dict[str, str]
+) -> None:
+    gone = post(tuned_client, "/tuning/scale", {"shards": "9"})
+    with FakeControlServer(_socket(module_environment)):
+        refused = post(tuned_client, "/tuning/scale", {"shards": "9"})
+
+    assert (gone.status_code, refused.status_code) == (503, 409)
+    assert "Nothing was changed: no supervisor answers" in _words(gone.text)
+    assert "Nothing was changed, the supervisor refuses it: no command scale" in _words(
+        refused.text
+    )
+    for page in (gone.text, refused.text):
+        assert "Change the number of shards" in page
+        assert "The database does not answer" not in page
+
+
+def test_a_supervisor_that_ends_before_its_answer_may_have_scaled(
+    tuned_client: httpx.Client, module_environment: dict[str, str]
+) -> None:
+    with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor(1) as threads:
+        listener.bind(str(_socket(module_environment)))
+        listener.listen()
+        threads.submit(_hang_up, listener, connections=2)
+        page = _words(post(tuned_client, "/tuning/scale", {"shards": "9"}).text)
+    _socket(module_environment).unlink()
+
+    assert "It is not known whether the supervisor has taken it" in page
+    assert "Nothing was changed" not in page
+
+
+def _socket(environment: dict[str, str]) -> Path:
+    return Path(environment["RECONCILIATION_CONTROL_SOCKET"])
+
+
+def _words(page: str) -> str:
+    return " ".join(re.sub("<[^>]+>", "", page).split())
+
+
+def _hang_up(listener: socket.socket, *, connections: int) -> None:
+    """Take a request, and close without an answer, a number of times."""
+    for _ in range(connections):
+        with listener.accept()[0] as accepted:
+            accepted.recv(65_536)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,16 +18,18 @@ import pytest
 from reconciler.control import server as server_module
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
+from reconciler.control.handlers import ControlHandlers
 from reconciler.control.protocol import MAX_REQUEST_BYTES
 from reconciler.control.server import ControlServer
 from reconciler.errors import ConfigurationError, NoSupervisor, SocketTaken
 from reconciler.scope import UNSCOPED, Scope
 from reconciler.supervisor.sharding import Scaling
-from reconciler.supervisor.status import OrderLocation, ShardState, SupervisorStatus
+from reconciler.supervisor.status import OrderLocation, Phase, ShardState, SupervisorStatus
 from reconciler.telemetry.health import Grade, Vitals, judge
 from reconciler.worker.messages import Ready
 from reconciler.workload import Chunk
 
+from ..cli.fake_control_server import a_status  # noqa: TID252 - tests are no package
 from .conftest import DEADLINE_SECONDS, Begin, Journal
 from .fake_workload import Behaviour, FakeWorkload, Item, Workspace
 
@@ -104,6 +107,14 @@ async def test_scale_changes_the_number_of_shards_and_a_plan_does_not(path: Path
     assert (planned.before, planned.after) == (2, 9)
     assert (done.before, done.after) == (2, 3)
     assert status.shards.desired == 3
+
+
+async def test_a_supervisor_that_stops_refuses_to_be_scaled() -> None:
+    status = a_status(phase=Phase.DRAINING)
+    stopping: Any = SimpleNamespace(snapshot=lambda: SimpleNamespace(status=status))
+
+    with pytest.raises(ConfigurationError, match="the supervisor is stopping"):
+        await ControlHandlers(stopping).answer("scale", {"shards": 3})
 
 
 @pytest.mark.parametrize("shards", [0, -1, 65, 10_000])

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from http import HTTPStatus
 
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,12 +12,11 @@ from reconciler.console.context import Console, console_of, field_of
 from reconciler.console.error_pages import Refusal
 from reconciler.console.pages.page import Page
 from reconciler.console.query import number_of
+from reconciler.console.scaling import NotScaled, Scaled
 from reconciler.control.running_supervisor import ask_supervisor
-from reconciler.errors import NoSupervisor
+from reconciler.errors import ConfigurationError, NoSupervisor
 from reconciler.settings import MAX_SHARDS
 from reconciler.supervisor.sharding import Scaling
-
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,21 +28,12 @@ class Plan:
 
 
 def show_tuning(request: Request) -> Response:
-    """Show the curve, and the plan for the number of shards in the address."""
-    console = console_of(request)
-    report = console.options.tune_report
+    """Show the curve, the plan for the number of shards in the address, and what was changed."""
     given = request.query_params.get("shards")
-    shards = None if given is None else _number_of_shards(given)
-    return console.render(
+    return _page(
         request,
-        "tuning.html",
-        report=report,
-        picture=None if report is None else tune_report.Picture.of(report),
-        frame=tune_report,
-        plan=None if shards is None else _plan(console, shards),
-        status=console.poller.snapshot.status,
-        most_shards=MAX_SHARDS,
-        scaled=request.query_params.get("scaled") == "yes",
+        shards=None if given is None else _number_of_shards(given),
+        scaled=console_of(request).scalings.find(number_of(request.query_params.get("scaled", ""))),
     )
 
 
@@ -53,21 +42,49 @@ def scale(request: Request) -> Response:
     console = console_of(request)
     shards = _number_of_shards(field_of(request, "shards"))
     try:
-        scaling = ask_supervisor(console.settings, "scale", Scaling, shards=shards)
-    except NoSupervisor as error:
-        raise Refusal(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            f"Nothing was changed: {error}.",
-            "The console scales the supervisor of its own machine.",
-        ) from None
-    _log.warning("console.scaled", by=console.operator, before=scaling.before, after=scaling.after)
-    return console.redirect(f"/tuning?shards={shards}&scaled=yes")
+        scaled = console.scalings.scale(
+            console.settings,
+            console.databases,
+            shards=shards,
+            planned_from=number_of(field_of(request, "planned_from")),
+            by=console.operator,
+        )
+    except NotScaled as error:
+        is_conflict = error.is_refusal
+        status = HTTPStatus.CONFLICT if is_conflict else HTTPStatus.SERVICE_UNAVAILABLE
+        return _page(request, status, shards=shards, not_scaled=error.what)
+    return console.redirect(f"/tuning?shards={shards}&scaled={scaled.number}")
+
+
+def _page(
+    request: Request,
+    status_code: HTTPStatus = HTTPStatus.OK,
+    *,
+    shards: int | None,
+    scaled: Scaled | None = None,
+    not_scaled: str | None = None,
+) -> Response:
+    console = console_of(request)
+    report = console.options.tune_report
+    return console.render(
+        request,
+        "tuning.html",
+        status_code=status_code,
+        report=report,
+        picture=None if report is None else tune_report.Picture.of(report),
+        frame=tune_report,
+        plan=None if shards is None else _plan(console, shards),
+        status=console.poller.snapshot.status,
+        most_shards=MAX_SHARDS,
+        scaled=scaled,
+        not_scaled=not_scaled,
+    )
 
 
 def _plan(console: Console, shards: int) -> Plan:
     try:
         scaling = ask_supervisor(console.settings, "scale", Scaling, shards=shards, plan=True)
-    except NoSupervisor as error:
+    except (NoSupervisor, ConfigurationError) as error:
         return Plan(scaling=Scaling.between(console.settings.shards, shards), unanswered=str(error))
     return Plan(scaling=scaling, unanswered=None)
 
