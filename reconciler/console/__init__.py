@@ -39,7 +39,8 @@ What follows the supervisor and the database:
     history         what it saw, of the last hour
     news, events    tell the viewers that there is something newer
     banners         states that change what is done: a halt, a pause
-    where_to_look   whose fault it is, from the reasons of the verdict
+    where_to_look   whose fault it is and what to do, from the reasons of the verdict
+    hold_words      the reasons of holds in plain words
 
 What else is shown:
 

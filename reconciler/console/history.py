@@ -14,7 +14,7 @@ class Point(NamedTuple):
     Attributes:
         at: Seconds since the epoch.
         backlog: Stale orders.
-        oldest_seconds: How long the oldest of them has not been synced.
+        oldest_seconds: How long the oldest of them has not been synced; None if none is stale.
     """
 
     at: float

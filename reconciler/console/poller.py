@@ -5,8 +5,8 @@ Each may be away: then its last answer stays, with its age and the reason why th
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -17,6 +17,7 @@ from reconciler.control.running_supervisor import ask_supervisor
 from reconciler.health_report import DATABASE_SECONDS, HealthReport, HealthSource, read_health
 from reconciler.settings import Settings
 from reconciler.small_memory import trim_heaps
+from reconciler.store.hold_reasons import HeldForReason, read_hold_reasons
 from reconciler.store.recent_work import RecentWork, read_recent_work
 from reconciler.supervisor.status import SupervisorStatus
 
@@ -35,6 +36,7 @@ class Snapshot:
     status: LastAnswer[SupervisorStatus] = field(default_factory=LastAnswer)
     health: LastAnswer[HealthReport] = field(default_factory=LastAnswer)
     work: LastAnswer[RecentWork] = field(default_factory=LastAnswer)
+    holds: LastAnswer[Sequence[HeldForReason]] = field(default_factory=LastAnswer)
 
 
 class Poller:
@@ -47,6 +49,7 @@ class Poller:
         self._has_answer = threading.Event()
         self._health = Source(lambda: read_health(settings), _seconds_to_rest)
         self._work = Source(self._read_work)
+        self._holds = Source(self._read_holds)
         self.on_news: Callable[[int], None] = lambda _number: None
         self.snapshot = Snapshot()
         self.history = History()
@@ -82,7 +85,15 @@ class Poller:
         )
         health = self._health.next(last.health)
         work = self._work.next(last.work)
-        self.snapshot = Snapshot(number=last.number + 1, status=status, health=health, work=work)
+        is_away = work.fault is not None  # Then it is not asked a second time in this round.
+        holds = replace(last.holds, fault=work.fault) if is_away else self._holds.next(last.holds)
+        self.snapshot = Snapshot(
+            number=last.number + 1,
+            status=status,
+            health=health,
+            work=work,
+            holds=holds,
+        )
         self.history.add(_point(self.snapshot))
         self._has_answer.set()
         self.on_news(self.snapshot.number)
@@ -90,6 +101,10 @@ class Poller:
     def _read_work(self) -> RecentWork:
         with self._databases.reading() as connection:
             return read_recent_work(connection, self._settings.scope)
+
+    def _read_holds(self) -> Sequence[HeldForReason]:
+        with self._databases.reading() as connection:
+            return read_hold_reasons(connection, self._settings.scope)
 
 
 def _seconds_to_rest(report: HealthReport) -> float:
@@ -99,8 +114,11 @@ def _seconds_to_rest(report: HealthReport) -> float:
 def _point(snapshot: Snapshot) -> Point:
     report = snapshot.health.value
     vitals = None if report is None else report.vitals
+    if vitals is None:
+        return Point(at=time.time(), backlog=None, oldest_seconds=None)
     return Point(
         at=time.time(),
-        backlog=None if vitals is None else vitals.stale_orders,
-        oldest_seconds=None if vitals is None else vitals.oldest_stale_age_seconds,
+        backlog=vitals.stale_orders,
+        # The age of no order is not 0: the curve would jump from there to the stale time.
+        oldest_seconds=vitals.oldest_stale_age_seconds if vitals.stale_orders else None,
     )

@@ -55,6 +55,7 @@ class Templates:
             "number": number,
             "printable": printable,
             "iso": _iso,
+            "capitalize_first": _capitalize_first,
         }
         self._environment.globals |= {
             "url": self.url,
@@ -79,6 +80,11 @@ class Templates:
 
     def _static(self, name: str) -> str:
         return self.url(f"/static/{name}", v=self._static_files.version)
+
+
+def _capitalize_first(text: str) -> str:
+    """Return a text with a capital at its begin; the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def _iso(time: datetime) -> str:

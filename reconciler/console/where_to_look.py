@@ -1,44 +1,151 @@
-"""Whose fault it is: where a person looks first, for each reason of the verdict. Pure.
+"""Whose fault it is, and what to do: for each reason of the verdict. Pure.
 
 The verdict names causes before symptoms (`telemetry.health.causes`), and so do the pages.
 """
 
 from enum import StrEnum
+from typing import NamedTuple
 
 from reconciler.telemetry.health import Grade, HealthRow, Slug, causes_first
 
 
-class Place(StrEnum):
-    """Where to look."""
+class Fault(StrEnum):
+    """Whose fault it is."""
 
-    EXCHANGE = "the exchange"
-    DATABASE = "the database"
-    RECONCILER = "the reconciler"
-    CAPACITY = "the budget and the shards"
-    APPLICATION = "the application"
-    PERSON = "a person's decision"
-    SETTINGS = "the settings"
+    EXCHANGE = "the exchange's, or the network's between us and it"
+    LIMIT = "the exchange's rule: too much was sent with our key or from our address"
+    KEY = "ours: our key, its permissions or its allowed addresses"
+    SETTING = "ours: a setting"
+    PROCESS = "ours: the reconciler's process"
+    DATABASE = "ours: our database"
+    APPLICATION = "the application's, or the exchange's"
+    DECISION = "to be found out: this needs your decision"
 
 
-PLACES = {
-    Slug.MODE: Place.SETTINGS,
-    Slug.CONFIGURATION: Place.SETTINGS,
-    Slug.BREAKERS: Place.EXCHANGE,
-    Slug.CYCLE_DURATION: Place.EXCHANGE,
-    Slug.DISCREPANCY_RATE: Place.APPLICATION,
-    Slug.ERRORS: Place.EXCHANGE,
-    Slug.LAST_RUN: Place.RECONCILER,
-    Slug.OLDEST_STALE: Place.CAPACITY,
-    Slug.BACKLOG: Place.CAPACITY,
-    Slug.HOLDS: Place.PERSON,
-    Slug.OLDEST_HOLD: Place.PERSON,
-    Slug.PAUSE: Place.EXCHANGE,
-    Slug.HALT: Place.PERSON,
-    Slug.ACCOUNTS: Place.EXCHANGE,
-    Slug.SHARDS: Place.RECONCILER,
-    Slug.DATABASE: Place.DATABASE,
-    Slug.EXCHANGE: Place.EXCHANGE,
-    Slug.SUPERVISOR: Place.RECONCILER,
+class Guide(NamedTuple):
+    """What a person needs for a reason.
+
+    Attributes:
+        fault: Whose fault it is.
+        headline: What is wrong, in words that need no knowledge of the reconciler.
+        advice: What to do, before what the row says to type.
+        then: What to type after that: each with the words before it.
+    """
+
+    fault: Fault
+    headline: str
+    advice: str
+    then: tuple[tuple[str, str], ...] = ()
+
+
+GUIDES = {
+    Slug.MODE: Guide(
+        Fault.SETTING,
+        "this supervisor only watches",
+        "It was started with --dry-run.",
+    ),
+    Slug.CONFIGURATION: Guide(
+        Fault.SETTING,
+        "a setting is wrong",
+        "Correct the setting; this names each that is wrong:",
+    ),
+    Slug.BREAKERS: Guide(
+        Fault.EXCHANGE,
+        "requests to the exchange fail",
+        "After repeated failures nothing is sent for a while, then it is tried again by itself."
+        " This shows the last fault of each shard:",
+        (("This asks the exchange now:", "reconciler check"),),
+    ),
+    Slug.CYCLE_DURATION: Guide(
+        Fault.EXCHANGE,
+        "checking the orders takes long",
+        "Slow answers of the exchange, or of our database. See what the shards do:",
+    ),
+    Slug.DISCREPANCY_RATE: Guide(
+        Fault.APPLICATION,
+        "many orders in the table differed from the exchange",
+        "They were corrected. See what was changed:",
+    ),
+    Slug.ERRORS: Guide(
+        Fault.EXCHANGE,
+        "orders could not be checked",
+        "This says whether the exchange, the key and the database are well:",
+    ),
+    Slug.LAST_RUN: Guide(
+        Fault.PROCESS,
+        "the orders have not been checked lately",
+        "See whether the supervisor runs, and what it waits for:",
+    ),
+    Slug.OLDEST_STALE: Guide(
+        Fault.SETTING,
+        "orders are checked too late",
+        "If no other reason is named: the budget, the number of shards, or locks of the"
+        " application. See them:",
+    ),
+    Slug.BACKLOG: Guide(
+        Fault.SETTING,
+        "our request budget is too small",
+        "Raise RECONCILIATION_RATE_SHARE, our share of the exchange's limit, if no other program"
+        " needs the rest. Then send the supervisor the signal HUP. This shows its process id and"
+        " the budget:",
+    ),
+    Slug.HOLDS: Guide(
+        Fault.DECISION,
+        "orders are on hold until you decide",
+        "See what each row and the exchange say, then accept or dismiss:",
+    ),
+    Slug.OLDEST_HOLD: Guide(
+        Fault.DECISION,
+        "an order has long been on hold until you decide",
+        "See what the row and the exchange say, then accept or dismiss:",
+    ),
+    Slug.PAUSE: Guide(
+        Fault.LIMIT,
+        "the exchange has told us to send nothing for a while",
+        "Wait: it goes on by itself. Do not restart, the pause goes on. Find what else uses this"
+        " key or this address. This shows how long it still lasts:",
+    ),
+    Slug.HALT: Guide(
+        Fault.DECISION,
+        "nothing is written until you decide",
+        "Most answers of a cycle looked wrong, so it stopped writing. Check that it is the right"
+        " account at the right exchange:",
+        (
+            (
+                "Only if the orders really are as the exchange says:",
+                "reconciler halt release --by NAME",
+            ),
+        ),
+    ),
+    Slug.ACCOUNTS: Guide(
+        Fault.KEY,
+        "the exchange does not accept our key",
+        "Correct the key, its permissions or its allowed addresses. This says whether it is"
+        " accepted:",
+    ),
+    Slug.SHARDS: Guide(
+        Fault.PROCESS,
+        "our worker processes keep dying",
+        "Their shard is out of service for a while, and the other shards do its work. The log says"
+        " why they died (worker.died). See which:",
+    ),
+    Slug.DATABASE: Guide(
+        Fault.DATABASE,
+        "our database does not work",
+        "Bring it back, or give back the right that it names; do not restart the reconciler, it"
+        " goes on by itself. This says what is wrong:",
+    ),
+    Slug.EXCHANGE: Guide(
+        Fault.EXCHANGE,
+        "the exchange is away, or answers with errors",
+        "See its status page, then our network. It is tried again by itself. This asks it now:",
+    ),
+    Slug.SUPERVISOR: Guide(
+        Fault.PROCESS,
+        "the reconciler's process is gone",
+        "Start it:",
+        (("or, under supervisord:", "supervisorctl start reconciler"),),
+    ),
 }
 
 
@@ -46,8 +153,3 @@ def troubles(rows: tuple[HealthRow, ...], reasons: tuple[HealthRow, ...]) -> lis
     """Return the rows that are not well: the reasons of the verdict first, the unknown last."""
     rest = [row for row in rows if row.grade is not Grade.HEALTHY and row not in reasons]
     return [*reasons, *causes_first(rest)]
-
-
-def first_place(found: list[HealthRow]) -> Place | None:
-    """Return where to look first; None if all is well."""
-    return PLACES[found[0].slug] if found else None

@@ -41,6 +41,7 @@ Our tables:
     replay              decide past changes again
     holds               orders on hold
     locked_holds        the holds on which a person decides now: of two decisions one is done
+    hold_reasons        how many there are for each reason
     hold_acceptance     write what a person accepts
     bulk_holds          filter, count and decide many holds at once
     hold_decisions      a person's decision about named orders, or about all that match

@@ -77,7 +77,8 @@ def test_the_overview_follows_the_supervisor_and_survives_its_death_and_the_data
     demo.fill(orders=300, symbols=3, seed=1)
     console = start_console(**environment)
     page = open_page(console)
-    expect(page.locator("#banners")).to_contain_text("No supervisor answers")
+    expect(page.locator("#verdict")).to_contain_text("none runs")
+    expect(page.locator("#verdict")).to_contain_text("reconciler run")
 
     with _supervisor(environment, tmp_path) as supervisor:
         expect(page.locator("#shards tbody tr")).to_have_count(2)
@@ -94,11 +95,13 @@ def test_the_overview_follows_the_supervisor_and_survives_its_death_and_the_data
         expect(page.locator("#shards tbody tr")).to_have_count(2)
 
     with _database_away(demo.database_url):
-        expect(page.locator("#banners")).to_contain_text("The database does not answer")
+        expect(page.locator("#verdict")).to_contain_text("does not answer")
+        expect(page.locator("#facts")).to_contain_text("unknown")
         expect(page.locator("#verdict-title")).to_contain_text("Not known")
+        expect(page.locator("#cycles")).to_contain_text("the database does not answer")
         expect(page.locator("#cycles tbody tr").first).to_contain_text("300")
 
-    expect(page.locator("#banners")).not_to_contain_text("The database does not answer")
+    expect(page.locator("#verdict")).not_to_contain_text("does not answer")
     _expect_no_bug(console)
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
+import psycopg
 import pytest
+from psycopg.rows import dict_row
 
 from reconciler.supervisor.status import BudgetStatus, Phase, ShardCounts, SupervisorStatus
 from reconciler.telemetry.health import HostState, LastHour, Vitals
@@ -17,6 +19,7 @@ from ..cli.fake_control_server import (  # noqa: TID252 - tests are no package
     a_status,
 )
 from .conftest import StartConsole
+from .orders_on_hold import hold
 
 HOST = HostState(host="trading-1", instance="aa", shards=2, budget_per_minute=3000)
 WELL = Vitals(
@@ -45,8 +48,9 @@ SITUATIONS = {
         status=a_status(phase=Phase.HALTED, halted="7 of 10 orders vanished"),
         health=replace(WELL, hosts=(replace(HOST, halted="7 of 10 orders vanished"),)),
         expected=(
-            "Critical: look at a person's decision",
-            "Halted: no order is written. 7 of 10 orders vanished reconciler halt status",
+            "Critical: nothing is written until you decide",
+            "7 of 10 orders vanished Whose fault is it? To be found out: this needs your decision.",
+            "reconciler halt status",
         ),
     ),
     "pause": Situation(
@@ -58,32 +62,74 @@ SITUATIONS = {
             hosts=(replace(HOST, pause_seconds=90),),
         ),
         expected=(
-            "Critical: look at the exchange",
-            "Rate-limit pause. The exchange wants no requests for another",
+            "Critical: the exchange has told us to send nothing for a while",
+            "900 of 1,000 open orders are not up to date",
+            "Whose fault is it? The exchange's rule: too much was sent with our key",
+            "Do not restart",
             "oldest stale order",
         ),
     ),
     "breaker": Situation(
         status=a_status(a_shard(0, breaker="open", breaker_retry_seconds=50), a_shard(1)),
         health=replace(WELL, hosts=(replace(HOST, breakers_open=1),)),
-        expected=("look at the exchange", "open 50 s"),
+        expected=(
+            "Critical: requests to the exchange fail",
+            "open, next try in 50 s",
+            "Nothing confirms them at the moment",
+        ),
     ),
     "parked": Situation(
         status=a_status(shards=ShardCounts(desired=2, running=1, draining=0, parked=1)),
         health=replace(WELL, hosts=(replace(HOST, shards_parked=1),)),
-        expected=("look at the reconciler", "1 shard is parked", "1 of 2"),
+        expected=(
+            "Warning: our worker processes keep dying",
+            "Every open order (1,000) was confirmed by the exchange within 5 min",
+            "Ours: the reconciler's process",
+            "1 of 2",
+        ),
     ),
     "database": Situation(
         health=replace(WELL, hosts=(replace(HOST, store_refusal="permission denied for orders"),)),
-        expected=("Critical: look at the database", "permission denied for orders"),
+        expected=("Critical: our database does not work", "permission denied for orders"),
     ),
     "holds": Situation(
         health=replace(WELL, held_orders=200, oldest_hold_age_seconds=100_000.0),
         expected=(
-            "Critical: look at a person's decision",
+            "Critical: orders are on hold until you decide",
+            "Not all. 200 of 1,000 open orders are on hold",
             "reconciler holds list",
             "of 1,000 open orders",
         ),
+    ),
+    "refused key": Situation(
+        health=replace(WELL, hosts=(replace(HOST, account_fault="code -2015"),)),
+        expected=(
+            "Critical: the exchange does not accept our key",
+            "Ours: our key, its permissions or its allowed addresses",
+        ),
+    ),
+    "budget": Situation(
+        health=replace(
+            WELL,
+            last_hour=replace(WELL.last_hour, weight=1000),
+            stale_orders=900,
+            oldest_stale_age_seconds=310.0,
+            hosts=(replace(HOST, budget_per_minute=6),),
+        ),
+        expected=(
+            "Critical: our request budget is too small",
+            "our budget of 6 a minute, set by RECONCILIATION_RATE_SHARE",
+            "Ours: a setting",
+            "Raise RECONCILIATION_RATE_SHARE",
+        ),
+    ),
+    "database away": Situation(
+        health=replace(
+            WELL,
+            counted_seconds_ago=3600.0,
+            hosts=(replace(HOST, store_away="it does not answer"),),
+        ),
+        expected=("Not known. The orders cannot be read now", "as of", "as counted 1 h ago"),
     ),
     "first sync": Situation(
         health=replace(WELL, last_hour=replace(WELL.last_hour, is_first_sync=True)),
@@ -120,6 +166,51 @@ def test_each_situation_is_named(
 
     for words in situation.expected:
         assert words in text
+
+
+def test_the_reasons_of_the_holds_are_named_with_their_numbers_and_lead_to_them(
+    supervisor: FakeControlServer, start_console: StartConsole, database_url: str
+) -> None:
+    with psycopg.connect(database_url, row_factory=dict_row) as connection:
+        for order_id in range(1, 4):
+            hold(connection, order_id, reason="not_found", age="2 hours")
+        hold(connection, 4, reason="conflict")
+    supervisor.answers["health"] = SITUATIONS["holds"].health
+    console = start_console(
+        DATABASE_URL=database_url, RECONCILIATION_CONTROL_SOCKET=str(supervisor.path)
+    )
+
+    with console.signed_in() as client:
+        text = _text_of(client)
+        page = client.get("/").text
+
+    assert "3 not found at the exchange : check the account" in text
+    assert "( not_found , the oldest for 2 h)" in text
+    assert "1 contradict what the exchange says" in text
+    assert "/holds?reason=not_found" in page
+
+
+def test_a_minute_without_work_is_a_zero_in_the_chart(
+    supervisor: FakeControlServer, start_console: StartConsole, database_url: str
+) -> None:
+    with psycopg.connect(database_url) as connection:
+        connection.execute(
+            "INSERT INTO reconciliation_cycles (host, started_at, finished_at, duration_ms,"
+            " scanned, reconciled, discrepancies, errors, held, skipped_locked, requests, weight,"
+            " transitions) SELECT 'a', at, at, 5, 7, 7, 0, 0, 0, 0, 1, 1, '{}'"
+            " FROM (SELECT now() - interval '3 minutes' AS at) AS ended"
+        )
+    console = start_console(
+        DATABASE_URL=database_url, RECONCILIATION_CONTROL_SOCKET=str(supervisor.path)
+    )
+
+    with console.signed_in() as client:
+        _text_of(client)
+        history = client.get("/overview/history").json()
+
+    assert history["minutes"]["scanned"][:3] == [7, 0, 0]
+    assert history["seen"]["backlog"][0] == 0
+    assert history["seen"]["oldest_seconds"][0] is None
 
 
 def _text_of(client: httpx.Client) -> str:

@@ -1,7 +1,8 @@
 """The overview: are orders right; if not, whose fault is it, and what to type."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -9,22 +10,28 @@ from starlette.routing import Route
 
 from reconciler.console.banners import banners_of
 from reconciler.console.context import console_of
+from reconciler.console.hold_words import HOLD_WORDS
 from reconciler.console.pages.page import Page
 from reconciler.console.poller import Snapshot
-from reconciler.console.where_to_look import PLACES, first_place, troubles
+from reconciler.console.where_to_look import GUIDES, Guide, troubles
 from reconciler.domain.status import BY_VALUE, in_both_words
 from reconciler.settings import Settings
-from reconciler.telemetry.health import HealthRow
+from reconciler.store.recent_work import MinuteOfWork, RecentWork
+from reconciler.telemetry.health import Grade, HealthRow, Slug, Vitals, table_state
 
 HISTORY_PATH = "/overview/history"
 
 
+ONE_MINUTE = timedelta(minutes=1)
+HOLD_SLUGS = frozenset({Slug.HOLDS, Slug.OLDEST_HOLD})
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Trouble:
-    """A row that is not well, and where to look."""
+    """A row that is not well; whose fault it is, and what to do."""
 
     row: HealthRow
-    place: str
+    guide: Guide
 
 
 def show_overview(request: Request) -> Response:
@@ -32,20 +39,43 @@ def show_overview(request: Request) -> Response:
     console = console_of(request)
     snapshot = console.poller.wait_for_first_answer()
     report = snapshot.health.value
-    found = [] if report is None else troubles(report.rows, report.reasons)
+    reasons, rows = ((), ()) if report is None else (report.reasons, report.rows)
+    vitals = None if report is None else report.vitals
+    found = troubles(rows, reasons)
+    named = [row for row in found if row in reasons or row.grade is not Grade.UNKNOWN]
     return console.render(
         request,
         "overview.html",
         snapshot=snapshot,
         status=snapshot.status.value,
         work=snapshot.work.value,
-        troubles=[Trouble(row=row, place=PLACES[row.slug].value) for row in found],
-        first_place=first_place(found),
-        banners=banners_of(snapshot),
+        state=table_state(vitals, rows),
+        troubles=[Trouble(row=row, guide=GUIDES[row.slug]) for row in named],
+        not_known=[row for row in found if row not in named],
+        hold_slugs=HOLD_SLUGS,
+        hold_words=HOLD_WORDS,
+        now=datetime.now(UTC),
+        counted_at=_counted_at(snapshot, vitals),
+        is_count_old=_is_count_old(vitals, rows),
+        banners=banners_of(snapshot, {row.slug for row in named}),
         transitions=list(_transitions(snapshot, console.settings)),
         stale_after_seconds=console.settings.stale_after.total_seconds(),
         history_path=HISTORY_PATH,
     )
+
+
+def _counted_at(snapshot: Snapshot, vitals: Vitals | None) -> datetime | None:
+    """Return when the orders and the holds were counted; None if they were not."""
+    if vitals is None or vitals.stale_orders is None:
+        return None
+    seconds = vitals.counted_seconds_ago + snapshot.health.age_seconds
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def _is_count_old(vitals: Vitals | None, rows: Sequence[HealthRow]) -> bool:
+    """Return True if the supervisor cannot count again, since the database is away."""
+    is_away = any(row.slug is Slug.DATABASE and row.grade is not Grade.HEALTHY for row in rows)
+    return vitals is not None and vitals.counted_seconds_ago > 0 and is_away
 
 
 def show_history(request: Request) -> Response:
@@ -54,8 +84,8 @@ def show_history(request: Request) -> Response:
     console.poller.wait_for_first_answer()
     after = _number(request.query_params.get("after"))
     points = list(console.poller.history.after(after))
-    work = console.poller.snapshot.work.value
-    minutes = [] if work is None else work.minutes
+    work = console.poller.snapshot.work
+    minutes = [] if work.value is None else _all_minutes(work.value, work.age_seconds)
     return JSONResponse(
         {
             "seen": {
@@ -72,6 +102,18 @@ def show_history(request: Request) -> Response:
             "stale_after_seconds": console.settings.stale_after.total_seconds(),
         }
     )
+
+
+def _all_minutes(work: RecentWork, age_seconds: float) -> list[MinuteOfWork]:
+    """Return the minutes from the first with work until it was read; those without work too."""
+    by_minute = {minute.minute: minute for minute in work.minutes}
+    until = datetime.now(UTC) - timedelta(seconds=age_seconds)
+    minutes, at = [], min(by_minute, default=until)
+    while at <= until or at in by_minute:
+        nothing = MinuteOfWork(minute=at, scanned=0, discrepancies=0, errors=0, slowest_ms=0)
+        minutes.append(by_minute.get(at, nothing))
+        at += ONE_MINUTE
+    return minutes
 
 
 def _transitions(snapshot: Snapshot, settings: Settings) -> Iterator[tuple[str, str, int]]:

@@ -24,8 +24,11 @@
   const upward = (_, __, max) => [0, Math.max(1, (max ?? 0) * 1.1)];
 
   const line = (label, scale, stroke, value, more) => ({
-    label, scale, stroke: color(stroke), width: 2, points: { show: false }, value: (_, it) => value(it), ...more,
+    label, scale, stroke: color(stroke), width: 2, value: (chart, it, series, at) => value(shown(chart, it, series, at)), ...more,
   });
+
+  /* The newest value, while the pointer is elsewhere. */
+  const shown = (chart, it, series, at) => (at == null ? chart.data[series].at(-1) ?? null : it);
 
   /* A minute without a neighbour would be a line without a length. */
   const dots = (name) => ({ show: true, size: 5, fill: color(name) });
@@ -39,7 +42,7 @@
         axis({ scale: "age", side: 1, size: 56, incrs: AGES, grid: { show: false }, values: (_, all) => all.map(age) }),
       ],
       series: [
-        { label: "at", value: (_, at) => (at ? `${clock(at)} UTC` : "–") },
+        { label: "at", value: (chart, it, series, at) => { const time = shown(chart, it, series, at); return time ? `${clock(time)} UTC` : "–"; } },
         line("stale orders", "orders", "--series-1", count),
         line("oldest", "age", "--series-2", age, { dash: [6, 4] }),
       ],
@@ -48,7 +51,7 @@
       scales: { x: { time: true, range: lastHour }, orders: { range: upward } },
       axes: [time(), axis({ scale: "orders", size: 56, values: (_, all) => all.map(count) })],
       series: [
-        { label: "at", value: (_, at) => (at ? `${clock(at).slice(0, 5)} UTC` : "–") },
+        { label: "at", value: (chart, it, series, at) => { const time = shown(chart, it, series, at); return time ? `${clock(time).slice(0, 5)} UTC` : "–"; } },
         line("looked at", "orders", "--series-1", count, { points: dots("--series-1") }),
         line("changed", "orders", "--series-2", count, { dash: [6, 4], points: dots("--series-2") }),
         line("failed", "orders", "--series-3", count, { dash: [2, 3], points: dots("--series-3") }),
