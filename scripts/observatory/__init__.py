@@ -7,6 +7,7 @@
     child           one program as a child process: its log, its port, its end
     client          the HTTP interface of graphite-web: totals, renderings, dashboards
     dashboards      the panels of the files in dashboards/graphite
+    verdict_panels  the panels of the verdict: what they say, and a picture of them
     feed            a demo that goes on, so that there is something to see
     graphite_web    what graphite-web itself imports, in Debian's Python
 """
