@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +16,7 @@ from reconciler.health_report import HealthReport, HealthSource, read_health
 from reconciler.paper.process import PaperProcess
 from reconciler.settings import Settings
 from reconciler.telemetry.health import CAUSES, Grade, Slug
+from tests.polling import until_deadline
 
 from .commands import DEADLINE_SECONDS
 from .conftest import AMPLE, KEY, SECRET, Start, settings_of
@@ -80,9 +80,8 @@ def ask(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> Ask:
 
 def wait_until_same(ask: Ask, path: Path, is_so: Callable[[HealthReport], bool]) -> HealthReport:
     """Ask supervisor and database until both give the same verdict and it is so; return it."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
     answers = None
-    while time.monotonic() < deadline:
+    for _ in until_deadline(DEADLINE_SECONDS):
         answers = Answers(ask(path), ask(path.with_name("nobody.sock")))
         if answers.are_same and is_so(answers.supervisor):
             assert answers.supervisor.source is HealthSource.SUPERVISOR

@@ -5,6 +5,8 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from tests.e2e.commands import DEADLINE_SECONDS
+from tests.polling import until_deadline
 from tests.situations.stage import Stage
 
 BAN_SECONDS = 900
@@ -65,12 +67,15 @@ def _holds_pile_up(stage: Stage) -> None:
 def _shard_parked(stage: Stage) -> None:
     """Kill the worker of shard 0 whenever it starts, until the shard is parked."""
     killed: set[int] = set()
-    while not stage.run.logged("shard.parked"):
+    for _ in until_deadline(DEADLINE_SECONDS):
+        if stage.run.logged("shard.parked"):
+            return
         assert stage.run.is_running
         for line in stage.run.logged("worker.started"):
             if line["shard"] == 0 and line["worker_pid"] not in killed:
                 killed.add(line["worker_pid"])
                 os.kill(line["worker_pid"], signal.SIGKILL)
+    raise AssertionError("the shard was never parked")
 
 
 def _budget_too_small(stage: Stage) -> None:

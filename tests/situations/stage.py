@@ -1,6 +1,5 @@
 """A whole deployment of its own: a database, an exchange, StatsD and the reconciler."""
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from tests.chaos.postmaster import Postmaster
 from tests.e2e.commands import DEADLINE_SECONDS, EndedCommand, RunningCommand
 from tests.e2e.control import wait_until_ready
 from tests.e2e.statsd_socket import StatsdServer
+from tests.polling import until_deadline
 
 ORDERS, SYMBOLS, SHARDS = 1500, 60, 2
 
@@ -108,11 +108,11 @@ def a_stage(folder: Path, metrics: Mapping[str, object] | None = None) -> Iterat
 
 def _wait_until_recorded(database: Database) -> None:
     """Wait until the supervisor has recorded its live state for the first time."""
-    recorded = 0
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not recorded:
-        assert time.monotonic() < deadline
+    for _ in until_deadline(DEADLINE_SECONDS):
         with database.transaction() as connection:
             recorded = connection.exec_driver_sql(
                 "SELECT count(*) FROM reconciliation_state WHERE key LIKE 'supervisor.%%'"
             ).scalar_one()
+        if recorded:
+            return
+    raise AssertionError("the supervisor recorded no live state")

@@ -9,6 +9,7 @@ import pytest
 from scripts.observatory.stack import Observatory
 from tests.console.processes import RunningConsole
 from tests.e2e.commands import DEADLINE_SECONDS
+from tests.polling import until_deadline
 from tests.situations.dashboard import assert_dashboard_names
 from tests.situations.produce import SITUATIONS, Situation
 from tests.situations.stage import Stage, a_stage
@@ -45,12 +46,12 @@ def assert_console_names(stage: Stage, cause: dict[str, Any] | None) -> None:
         RunningConsole(environment=stage.environment_texts, folder=stage.folder) as console,
         console.signed_in() as client,
     ):
-        page = client.get("").text
-        deadline = time.monotonic() + DEADLINE_SECONDS
         wanted = "Orders are right" if cause is None else f"<b>{cause['name']}</b>"
-        while wanted not in page:
-            assert time.monotonic() < deadline, page
+        for _ in until_deadline(DEADLINE_SECONDS):
             page = client.get("").text
+            if wanted in page:
+                break
+    assert wanted in page
     if cause is not None:
         assert cause["command"] in page
         assert cause["runbook"].partition("#")[2] in page

@@ -1,18 +1,17 @@
 """What `health` says of a situation."""
 
-import time
 from typing import Any
 
 from reconciler.telemetry.health import Grade
 from tests.e2e.commands import DEADLINE_SECONDS
+from tests.polling import until_deadline
 from tests.situations.produce import Situation
 from tests.situations.stage import Stage
 
 
 def wait_for_cause(stage: Stage, situation: Situation) -> dict[str, Any] | None:
     """Wait until the first reason of `health` is the cause; return it, or None if all is well."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
+    for _ in until_deadline(DEADLINE_SECONDS):
         if not _is_known(stage, situation):
             continue
         report = stage.command("health", "--json").report
