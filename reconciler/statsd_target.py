@@ -6,7 +6,7 @@ and a prefix that cannot be part of a name is changed. Both are problems for a p
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from reconciler.errors import Problem
@@ -98,6 +98,11 @@ _NO_HOST = Problem(
     what="STATSD_REQUIRED is set, and STATSD_HOST is not",
     hint="set STATSD_HOST to the host of StatsD, or unset STATSD_REQUIRED",
 )
+
+
+def scopes_with_the_same_names(own: str, others: Collection[str]) -> Sequence[str]:
+    """Return the other scopes whose metrics have the same names, as `a.b` and `a_b` have."""
+    return sorted(it for it in others if it != own and clean_segment(it) == clean_segment(own))
 
 
 def clean_path(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -83,6 +83,7 @@ def check_command(*, as_json: bool) -> None:
 
 def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
     settings = checked.settings
+    scopes: Collection[str] = ()
     yield checked.result
     with ExitStack() as opened:
         try:
@@ -98,6 +99,7 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
                 check_database(database, UserTable(settings.orders), lambda: datetime.now(UTC))
             )
             found.append(_check_accounts(database, settings, found))
+            scopes = _read_scopes(database)
             check_account = _account_check(database, settings, found)
             check_listed = _symbols_check(database, settings, found)
         yield from found
@@ -105,7 +107,16 @@ def _results(checked: CheckedSettings) -> Iterator[CheckResult]:
             yield from skip_exchange()
         else:
             yield from check_exchange(settings, check_account, check_listed)
-    yield skip_statsd() if checked.has_invalid("STATSD_") else check_statsd(settings)
+    yield skip_statsd() if checked.has_invalid("STATSD_") else check_statsd(settings, scopes)
+
+
+def _read_scopes(database: Database) -> Collection[str]:
+    """Read the scopes of all programs; none where the database or our tables are not there."""
+    try:
+        with database.autocommit() as connection:
+            return shared_state.read_scopes(connection)
+    except ReconcilerError:
+        return ()
 
 
 def _account_check(

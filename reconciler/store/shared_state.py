@@ -4,6 +4,7 @@ That is the halt, the account that the orders belong to, the rate-limit pauses, 
 the orders: those of one scope, which each function is given.
 """
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -94,6 +95,11 @@ def record_scaling(
     """Record who has changed the number of shards of a host's supervisor."""
     value = {"host": host, "before": before, "after": after}
     _write(connection, scope, f"{LAST_SCALING}.{host}", value, by=by)
+
+
+def read_scopes(connection: Connection) -> Sequence[str]:
+    """Read the scopes of all programs that have anything recorded."""
+    return connection.execute(select(state.c.scope).distinct()).scalars().all()
 
 
 def read_pauses(connection: Connection, scope: Scope, exchange: str) -> dict[str, float]:

@@ -1,9 +1,11 @@
 """`reconciler check`: every problem at once, each with its hint, and the exit code of the worst."""
 
 import json
+import socket
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -242,6 +244,29 @@ def test_what_keeps_metrics_from_being_sent_is_a_warning_unless_they_are_require
     assert [found[1]["statsd"]["verdict"] for found in (may, must)] == ["warning", "problem"]
     for _, results in (may, must):
         assert hint in results["statsd"]["problems"][0]["hint"]
+
+
+def test_a_scope_whose_metrics_have_the_names_of_another_scope_is_a_warning(
+    check: Check, database_url: str, tmp_path: Path
+) -> None:
+    config = tmp_path / "reconciler.toml"
+    config.write_text('[orders]\nscope = "a_b"\nwhere = "symbol <> \'\'"\n')
+    given = {"DATABASE_URL": database_url, "RECONCILIATION_CONFIG": str(config)}
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO reconciliation_state (scope, key, value, changed_at, changed_by)"
+            " VALUES"
+            " ('a.b', 'filter', '{}', now(), 'test'), ('a-b', 'filter', '{}', now(), 'test')"
+        )
+    with socket.socket(type=socket.SOCK_DGRAM) as statsd:
+        statsd.bind(("127.0.0.1", 0))
+        port = str(statsd.getsockname()[1])
+        _, results = check(**given, STATSD_HOST="127.0.0.1", STATSD_PORT=port)
+
+    assert results["statsd"]["verdict"] == "warning"
+    (problem,) = results["statsd"]["problems"]
+    assert "the scopes 'a_b' and 'a.b' have the same names, reconciler.a_b" in problem["what"]
+    assert "another STATSD_PREFIX" in problem["hint"]
 
 
 def test_an_empty_database_names_each_part_with_its_hint(
