@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import singledispatchmethod
 
+from reconciler.statsd_target import DEFAULT_PREFIX
 from reconciler.telemetry.metric_definition import Kind, Metric
 from scripts.dashboard.graphite_rows import RowExpressions
+from scripts.dashboard.limits import STALE_SECONDS
 from scripts.dashboard.panel import Line
 from scripts.dashboard.signal import (
     Age,
@@ -62,6 +64,10 @@ def _with_wildcards(metric: Metric) -> str:
     return ".".join("*" if part.startswith("<") else part for part in metric.pattern.split("."))
 
 
+SHIPPED_NAMES = Names(prefix=DEFAULT_PREFIX, stale_seconds=f"{STALE_SECONDS:.10g}")
+"""Those of the files in `dashboards/`: of a reconciler without settings of its own."""
+
+
 class GraphiteExpressions:
     """Writes signals as expressions."""
 
@@ -83,8 +89,8 @@ class GraphiteExpressions:
             rows = self.of_rows(line.signal)
             yield rows.nothing_arrives()
             yield from rows.bad_now()
-            yield rows.bad_earlier()
             yield rows.none_is_bad()
+            yield rows.bad_earlier()
         else:
             yield self.of_line(line)
 

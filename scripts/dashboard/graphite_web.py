@@ -12,6 +12,7 @@ from scripts.dashboard.graphite_expression import GraphiteExpressions, Names
 from scripts.dashboard.graphite_rows import grade_as_legend, with_grade_in_words
 from scripts.dashboard.panel import DashboardPlan, Line, Panel, PanelUnit
 from scripts.dashboard.signal import BadRows, Verdict
+from scripts.dashboard.verdict_rows import NONE_IS_BAD
 
 WIDTH, HEIGHT = 600, 260
 """Three graphs fit side by side in a window of 1,920 pixels, two in one of 1,280."""
@@ -21,7 +22,7 @@ HOURS = 1
 GREEN, YELLOW, RED, PURPLE, GREY = "00c000", "ffb000", "ff4040", "a060ff", "909090"
 WHITE, LIGHT_GREY = "ffffff", "505050"
 
-_BAD = "ff4040,ffb000,a060ff,c05020,ff80c0,804040,d0a060,905090"
+_BAD = "ff4040,ffb000,c03080,c05020,ff80c0,804040,d0a060,905090"
 """Colours of what is bad: none that says that it is good."""
 
 _HIGHEST = {PanelUnit.GRADE: 3, PanelUnit.BREAKER: 2, PanelUnit.YES_OR_NO: 1}
@@ -96,8 +97,9 @@ def _targets(line: Line, expressions: GraphiteExpressions) -> Iterator[str]:
         rows = expressions.of_rows(line.signal)
         yield f"color({with_grade_in_words(rows.nothing_arrives())},'{PURPLE}')"
         yield from map(with_grade_in_words, rows.bad_now())
+        # 0 would have no area.
+        yield f"color(alias(offset({rows.none_is_bad()},0.1),'{NONE_IS_BAD}'),'{GREEN}')"
         yield f"color(aliasSub({rows.bad_earlier()},'$',' (earlier)'),'{LIGHT_GREY}')"
-        yield f"color({rows.none_is_bad()},'{GREEN}')"
     elif line.is_limit:
         color = RED if "critical" in line.name else YELLOW if "warning" in line.name else GREY
         yield f"color({expressions.of_line(line)},'{color}')"

@@ -25,7 +25,7 @@ VERDICT = Panel(
 )
 ROWS = Panel(
     title="What made the verdict",
-    answers="If not, why, and whose fault is it? The rows of the verdict that are not healthy.",
+    answers="If not, why, and whose fault is it? The rows that are bad, the cause first.",
     unit=PanelUnit.GRADE,
     lines=(Line(signal=BadRows()),),
     runbook="which-section",

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from scripts.dashboard.files import files
-from scripts.dashboard.graphite_expression import Names
+from scripts.dashboard.graphite_expression import SHIPPED_NAMES, Names
 from scripts.observatory.client import GraphiteClient
 from scripts.observatory.configuration import SHIPPED
 
 FOLDER = SHIPPED / "graphite"
-PREFIX, STALE_SECONDS = "reconciler", 300
-"""Of the files as they are shipped."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,18 +44,12 @@ def panels_of(state: dict[str, Any]) -> Iterator[Panel]:
         )
 
 
-def load_dashboards(
-    graphite: GraphiteClient, *, prefix: str = PREFIX, stale_seconds: int = STALE_SECONDS
-) -> dict[str, str]:
+def load_dashboards(graphite: GraphiteClient, names: Names = SHIPPED_NAMES) -> dict[str, str]:
     """Store all dashboards, written for a prefix, in graphite-web; return their addresses.
 
     They begin with the last minutes: there is not more to see yet.
     """
-    states = [
-        json.loads(text)
-        for name, text in files(Names(prefix=prefix, stale_seconds=str(stale_seconds)))
-        if name.startswith(f"{FOLDER.name}/")
-    ]
+    states = [json.loads(text) for name, text in files(names) if name.startswith(f"{FOLDER.name}/")]
     for state in states:
         state["timeConfig"] |= {"relativeStartQuantity": "10", "relativeStartUnits": "minutes"}
         state["defaultGraphParams"] |= {"from": "-10minutes"}

@@ -2,14 +2,14 @@
 
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from scripts.dashboard.graphite_expression import Names
+from scripts.dashboard.graphite_expression import SHIPPED_NAMES, Names
 from scripts.dashboard.graphite_web import HEIGHT, WIDTH, graph_of
-from scripts.dashboard.limits import STALE_SECONDS
 from scripts.dashboard.panels import ROWS, VERDICT
 from scripts.observatory.client import GraphiteClient, Series
 
@@ -47,4 +47,4 @@ def _graphs(prefix: str) -> Iterator[dict[str, Any]]:
 
 
 def _names(prefix: str) -> Names:
-    return Names(prefix=prefix, stale_seconds=f"{STALE_SECONDS:g}")
+    return replace(SHIPPED_NAMES, prefix=prefix)

@@ -3,15 +3,16 @@
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import Demo, open_demo
-from reconciler.supervisor.status import SupervisorStatus
+from reconciler.errors import NoSupervisor
+from reconciler.supervisor.status import Phase, SupervisorStatus
 from tests.chaos.supervisor_process import SupervisorProcess
 
 SHARDS = 4
@@ -20,6 +21,7 @@ SWEEPS = 5
 """How often an order becomes stale before the outage."""
 
 DEADLINE_SECONDS = 300.0
+LOOK_SECONDS = 0.5
 
 SETTINGS = {
     "RECONCILIATION_SHARDS": str(SHARDS),
@@ -41,16 +43,31 @@ class ChaosRun:
     demo: Demo
     environment: Mapping[str, str]
     socket: Path
+    supervisor: SupervisorProcess
 
-    def status(self) -> SupervisorStatus:
-        """Ask the supervisor for its status."""
-        return ask(ControlAddress.at(self.socket), "status", SupervisorStatus)
+    def wait_for_status(self, is_so: Callable[[SupervisorStatus], bool]) -> SupervisorStatus:
+        """Ask the supervisor until its status is so; on a busy machine it may answer late.
+
+        Raises:
+            TimeoutError: it never was so.
+            RuntimeError: the supervisor has ended.
+        """
+        until = time.monotonic() + DEADLINE_SECONDS
+        while time.monotonic() < until:
+            self.supervisor.start_again_if_too_slow()
+            with suppress(NoSupervisor):
+                status = ask(ControlAddress.at(self.socket), "status", SupervisorStatus)
+                if is_so(status):
+                    return status
+            time.sleep(LOOK_SECONDS)
+        raise TimeoutError("the supervisor's status never became as it should")
 
     def kill_workers(self, number: int) -> None:
         """Kill workers as the system does when memory runs out."""
-        for worker in self.status().workers[:number]:
-            if worker.pid is not None:
-                os.kill(worker.pid, signal.SIGKILL)
+        status = self.wait_for_status(lambda status: len(_pids(status)) >= number)
+        for pid in _pids(status)[:number]:
+            with suppress(ProcessLookupError):  # it has died by itself since
+                os.kill(pid, signal.SIGKILL)
 
     def wait_until_changed(self) -> None:
         """Wait until an order has been changed, and one is on hold.
@@ -62,7 +79,7 @@ class ChaosRun:
         while not self._has_changes():
             if time.monotonic() > until:
                 raise TimeoutError("no order is changed and held")
-            time.sleep(0.5)
+            time.sleep(LOOK_SECONDS)
 
     def _has_changes(self) -> bool:
         with self.demo.database.autocommit() as connection:
@@ -75,16 +92,14 @@ class ChaosRun:
             )
 
     def wait_until_open(self, breakers: int) -> None:
-        """Wait until that number of shards has an open breaker.
+        """Wait until that number of shards has an open breaker."""
+        self.wait_for_status(
+            lambda status: sum(worker.breaker == "open" for worker in status.workers) >= breakers
+        )
 
-        Raises:
-            TimeoutError: they stay closed.
-        """
-        until = time.monotonic() + DEADLINE_SECONDS
-        while sum(worker.breaker == "open" for worker in self.status().workers) < breakers:
-            if time.monotonic() > until:
-                raise TimeoutError("the breakers stay closed")
-            time.sleep(0.5)
+
+def _pids(status: SupervisorStatus) -> list[int]:
+    return [worker.pid for worker in status.workers if worker.pid is not None]
 
 
 @contextmanager
@@ -104,11 +119,9 @@ def chaos_run(
             **metrics,
             "RECONCILIATION_CONTROL_SOCKET": str(socket),
         }
-        with SupervisorProcess(environment):
-            until = time.monotonic() + DEADLINE_SECONDS
-            while not socket.exists() and time.monotonic() < until:
-                time.sleep(0.2)
-            run = ChaosRun(demo=demo, environment=environment, socket=socket)
+        with SupervisorProcess(environment) as supervisor:
+            run = ChaosRun(demo=demo, environment=environment, socket=socket, supervisor=supervisor)
+            run.wait_for_status(lambda status: status.phase is Phase.RUNNING)
             time.sleep(seconds / 2)
             run.kill_workers(2)
             time.sleep(seconds / 2)

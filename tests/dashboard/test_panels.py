@@ -8,6 +8,7 @@ from scripts.dashboard.layout import DASHBOARDS, OVERVIEW
 from scripts.dashboard.no_panel import NO_PANEL
 from scripts.dashboard.panels import OLDEST_STALE, ROWS, VERDICT
 from scripts.dashboard.signal import Duration, Row, Value
+from scripts.dashboard.verdict_rows import LEGENDS
 
 from ..docs.documents import anchors, read  # noqa: TID252 - tests are no package
 from ..scripts import run_script  # noqa: TID252
@@ -68,3 +69,9 @@ def test_the_runbook_has_a_section_for_each_panel_and_alert() -> None:
     panels = {panel.runbook for plan in DASHBOARDS for panel in plan.panels}
 
     assert panels | {alert.runbook for alert in ALERTS} <= set(sections)
+
+
+def test_the_legend_of_each_row_is_not_cut_off_in_graphite_web() -> None:
+    fits = 36  # characters, before the grade, so that two fit side by side
+
+    assert {slug: text for slug, text in LEGENDS.items() if len(text) > fits} == {}
