@@ -138,7 +138,7 @@ TROUBLES = {
     ),
     "budget too small": Trouble(
         Slug.BACKLOG,
-        Grade.CRITICAL,
+        Grade.WARNING,
         " can do ",
         {"RECONCILIATION_RATE_SHARE": 0.0001, "RECONCILIATION_STALE_MINUTES": A_SECOND},
     ),

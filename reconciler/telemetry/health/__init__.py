@@ -1,7 +1,6 @@
 """The reconciler's health: one verdict and the reasons for it. Pure.
 
 vitals   what is measured, by each supervisor and in the database
-lateness how much of the table is out of date
 rows     the rows of the verdict, each with what to type and where to read on
 causes   the order of the reasons: causes before symptoms
 judge    the limits, and the verdict

@@ -14,11 +14,8 @@ PAUSE_SECONDS = 60.0
 _NOT_KNOWN = "not known: no supervisor has recorded its state"
 
 
-def host_rows(hosts: MergedHosts, *, are_most_stale: bool) -> Iterator[HealthRow]:
-    """Yield the rows that the supervisors know, each said to be old if they are gone.
-
-    `are_most_stale`: most open orders are stale, so that a pause keeps them from being right.
-    """
+def host_rows(hosts: MergedHosts) -> Iterator[HealthRow]:
+    """Yield the rows that the supervisors know, each said to be old if they are gone."""
     rows = (
         _breakers(hosts),
         _accounts(hosts),
@@ -26,7 +23,7 @@ def host_rows(hosts: MergedHosts, *, are_most_stale: bool) -> Iterator[HealthRow
         _database(hosts),
         _exchange(hosts),
     )
-    yield _pause(hosts, are_most_stale=are_most_stale)
+    yield _pause(hosts)
     yield _supervisor(hosts)
     for row in rows:
         if hosts.is_old and row.slug is not Slug.DATABASE:
@@ -49,15 +46,13 @@ def _breakers(hosts: MergedHosts) -> HealthRow:
     return HealthRow.of(Slug.BREAKERS, "all closed", Grade.HEALTHY)
 
 
-def _pause(hosts: MergedHosts, *, are_most_stale: bool) -> HealthRow:
+def _pause(hosts: MergedHosts) -> HealthRow:
     seconds = hosts.paused_seconds
     if seconds <= 0:
         return HealthRow.of(Slug.PAUSE, "none", Grade.HEALTHY)
     shown = duration_on_same_side(seconds, lambda left: (left > 0, _grade_of_pause(left)))
     value = f"the exchange wants no requests for {shown}"
-    grade = _grade_of_pause(seconds)
-    is_worse = grade is Grade.WARNING and are_most_stale
-    return HealthRow.of(Slug.PAUSE, value, Grade.CRITICAL if is_worse else grade)
+    return HealthRow.of(Slug.PAUSE, value, _grade_of_pause(seconds))
 
 
 def _grade_of_pause(seconds: float) -> Grade:

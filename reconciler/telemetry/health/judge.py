@@ -7,10 +7,10 @@
     errors in the last hour              < 5          5-20           > 20
     last run                             <= 60 s ago  60-300 s       > 300 s
     oldest stale order                   < 2 x stale  2-6 x stale    > 6 x stale
-    backlog, in the stale time           can be done  cannot         and most are stale
+    backlog, in the stale time           can be done  cannot
     open orders on hold                  < 1 %        1-10 %         > 10 %
     oldest hold                          <= 1 h old   1-24 h         > 24 h
-    rate-limit pause                     <= 60 s      > 60 s         and most are stale
+    rate-limit pause                     <= 60 s      > 60 s
     halt                                 off                         on
     refused accounts                     none         some           all
     parked shards                        none         some           all
@@ -31,7 +31,6 @@ from dataclasses import dataclass
 
 from reconciler.telemetry.health.causes import reasons_of
 from reconciler.telemetry.health.host_rows import host_rows
-from reconciler.telemetry.health.lateness import are_most_stale
 from reconciler.telemetry.health.merge import merge_hosts
 from reconciler.telemetry.health.order_rows import order_rows
 from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
@@ -59,7 +58,7 @@ class HealthVerdict:
 def judge(vitals: Vitals) -> HealthVerdict:
     """Return the verdict."""
     hosts = merge_hosts(vitals.hosts)
-    rows = [*order_rows(vitals, hosts), *host_rows(hosts, are_most_stale=are_most_stale(vitals))]
+    rows = [*order_rows(vitals, hosts), *host_rows(hosts)]
     if vitals.is_shadow:
         rows.append(HealthRow.of(Slug.MODE, "shadow: nothing is written", Grade.HEALTHY))
     rows.sort(key=lambda row: _ORDER.index(row.slug))

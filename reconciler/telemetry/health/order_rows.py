@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from reconciler.formatting import duration
 from reconciler.telemetry.health.grading import grade_above, grade_from
-from reconciler.telemetry.health.lateness import are_most_stale, is_in_first_sync
 from reconciler.telemetry.health.merge import MergedHosts
 from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
 from reconciler.telemetry.health.vitals import LastHour, Vitals
@@ -109,7 +108,7 @@ def _stale_rows(vitals: Vitals, hosts: MergedHosts) -> Iterator[HealthRow]:
         yield HealthRow.of(Slug.OLDEST_STALE, "none is stale", Grade.HEALTHY)
         yield HealthRow.of(Slug.BACKLOG, "none is stale", Grade.HEALTHY)
         return
-    is_excused = is_in_first_sync(vitals)
+    is_excused = vitals.is_in_first_sync
     yield _oldest_stale(age, vitals.stale_orders, stale_after, is_excused=is_excused)
     yield _backlog(vitals, stale_after, hosts, is_excused=is_excused)
 
@@ -136,10 +135,7 @@ def _grade_of_age(seconds: float, stale_after: float) -> Grade:
 def _backlog(
     vitals: Vitals, stale_after: float, hosts: MergedHosts, *, is_excused: bool
 ) -> HealthRow:
-    """Compare the backlog with what the budget can do until the same orders are stale again.
-
-    A budget that is too small is critical while most open orders are stale.
-    """
+    """Compare the backlog with what the budget can do until the same orders are stale again."""
     orders = vitals.stale_orders or 0
     value = f"{orders:,} stale"
     if not hosts.live:
@@ -159,10 +155,7 @@ def _backlog(
     )
     if is_excused:
         return HealthRow.of(Slug.BACKLOG, value + _FIRST_SYNC, Grade.HEALTHY)
-    if orders <= can_do:
-        return HealthRow.of(Slug.BACKLOG, value, Grade.HEALTHY)
-    grade = Grade.CRITICAL if are_most_stale(vitals) else Grade.WARNING
-    return HealthRow.of(Slug.BACKLOG, value, grade)
+    return HealthRow.of(Slug.BACKLOG, value, Grade.WARNING if orders > can_do else Grade.HEALTHY)
 
 
 def _orders_and_weight(hour: LastHour, hosts: MergedHosts) -> tuple[int, int, str] | None:

@@ -10,7 +10,6 @@ from enum import StrEnum
 
 from reconciler.formatting import duration, number
 from reconciler.telemetry.health.causes import CAUSES
-from reconciler.telemetry.health.lateness import is_in_first_sync
 from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
 from reconciler.telemetry.health.vitals import Vitals
 
@@ -83,7 +82,7 @@ class _Counts:
             held=held,
             oldest_seconds=vitals.oldest_stale_age_seconds or 0.0,
             limit_seconds=vitals.stale_after_seconds or 0.0,
-            is_first_sync=is_in_first_sync(vitals) and stale > 0,
+            is_first_sync=vitals.is_in_first_sync and stale > 0,
         )
 
     @property

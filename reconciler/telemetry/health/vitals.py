@@ -118,3 +118,10 @@ class Vitals:
     halted: str | None = None
     hosts: tuple[HostState, ...] = ()
     is_shadow: bool = False
+
+    @property
+    def is_in_first_sync(self) -> bool:
+        """True while the table's first sync has not looked at all orders that are stale."""
+        if self.unreached_orders is None:
+            return self.last_hour.is_first_sync
+        return self.unreached_orders > 0

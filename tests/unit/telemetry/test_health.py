@@ -293,27 +293,6 @@ def test_age_of_oldest_stale_order_is_compared_with_the_stale_time(
     assert first.status is Grade.HEALTHY
 
 
-MOST_STALE = {"stale_orders": 501, "oldest_stale_age_seconds": 301, "stale_after_seconds": 300}
-TOO_SMALL_BUDGET = {"budget_per_minute": 6, "scanned": 1000, "weight": 1000}
-
-
-@pytest.mark.parametrize(
-    ("changes", "slug"),
-    [({"pause_seconds": 900}, Slug.PAUSE), (TOO_SMALL_BUDGET, Slug.BACKLOG)],
-    ids=["banned", "budget too small"],
-)
-def test_what_keeps_most_orders_stale_is_critical(changes: dict[str, Any], slug: Slug) -> None:
-    most = judge(vitals_with(**MOST_STALE, **changes))
-    half = judge(vitals_with(**(MOST_STALE | {"stale_orders": 500}), **changes))
-    first_sync = judge(vitals_with(**MOST_STALE, **changes, unreached_orders=501))
-    nothing_keeps_them = judge(vitals_with(**MOST_STALE))
-
-    assert (most.status, most.reasons[0].slug) == (Grade.CRITICAL, slug)
-    assert (half.status, half.reasons[0].slug) == (Grade.WARNING, slug)
-    assert first_sync.status is not Grade.CRITICAL
-    assert nothing_keeps_them.status is Grade.HEALTHY
-
-
 def test_a_count_from_before_the_database_went_away_proves_nothing_good() -> None:
     counted = {"stale_orders": 0, "oldest_stale_age_seconds": 0, "stale_after_seconds": 300}
     old = {**counted, "counted_seconds_ago": 20, "store_away": "it does not answer"}
