@@ -106,7 +106,7 @@ def _of_status(status: SupervisorStatus) -> Iterator[Banner]:
             slug=Slug.PAUSE,
             title="Rate-limit pause",
             text="The exchange wants no requests for another"
-            f" {duration(status.budget.paused_seconds)}. Do not restart: the pause goes on.",
+            f" {duration(status.budget.paused_seconds)}. A restart does not end the pause.",
         )
     if status.mode is Mode.SHADOW:
         yield Banner(

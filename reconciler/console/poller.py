@@ -20,6 +20,7 @@ from reconciler.small_memory import trim_heaps
 from reconciler.store.hold_reasons import HeldForReason, read_hold_reasons
 from reconciler.store.recent_work import RecentWork, read_recent_work
 from reconciler.supervisor.status import SupervisorStatus
+from reconciler.telemetry.health import is_count_old
 
 INTERVAL_SECONDS = 2.0
 FIRST_ANSWER_SECONDS = 2.0
@@ -114,7 +115,9 @@ def _seconds_to_rest(report: HealthReport) -> float:
 def _point(snapshot: Snapshot) -> Point:
     report = snapshot.health.value
     vitals = None if report is None else report.vitals
-    if vitals is None:
+    is_old = snapshot.health.fault is not None
+    if report is None or vitals is None or is_old or is_count_old(vitals, report.rows):
+        # What was counted before is not drawn as if it had been counted now.
         return Point(at=time.time(), backlog=None, oldest_seconds=None)
     return Point(
         at=time.time(),

@@ -102,7 +102,7 @@ GUIDES = {
     Slug.PAUSE: Guide(
         Fault.LIMIT,
         "the exchange has told us to send nothing for a while",
-        "Wait: it goes on by itself. Do not restart, the pause goes on. Find what else uses this"
+        "Wait: it goes on by itself. A restart does not end the pause. Find what else uses this"
         " key or this address. This shows how long it still lasts:",
     ),
     Slug.HALT: Guide(
@@ -126,14 +126,14 @@ GUIDES = {
     Slug.SHARDS: Guide(
         Fault.PROCESS,
         "our worker processes keep dying",
-        "Their shard is out of service for a while, and the other shards do its work. The log says"
-        " why they died (worker.died). See which:",
+        "The other shards do the parked shard's work; it is started again by itself. The log says"
+        " why its workers died (worker.died). See the shards:",
     ),
     Slug.DATABASE: Guide(
         Fault.DATABASE,
         "our database does not work",
-        "Bring it back, or give back the right that it names; do not restart the reconciler, it"
-        " goes on by itself. This says what is wrong:",
+        "Bring it back; if a right or the login is refused, give that back. Do not restart the"
+        " reconciler, it goes on by itself. This says what is wrong:",
     ),
     Slug.EXCHANGE: Guide(
         Fault.EXCHANGE,
@@ -143,10 +143,15 @@ GUIDES = {
     Slug.SUPERVISOR: Guide(
         Fault.PROCESS,
         "the reconciler's process is gone",
-        "Start it:",
+        "First read the end of its log: it says why it ended. If it was killed or crashed, start"
+        " it:",
         (("or, under supervisord:", "supervisorctl start reconciler"),),
     ),
 }
+
+
+CONSEQUENCES = {Slug.SUPERVISOR: frozenset({Slug.LAST_RUN})}
+"""The rows that a reason makes worse without any doubt."""
 
 
 def troubles(rows: tuple[HealthRow, ...], reasons: tuple[HealthRow, ...]) -> list[HealthRow]:

@@ -42,11 +42,12 @@ def parse_url(url: str) -> URL:
 
 
 def without_secrets(url: URL) -> str:
-    """Return the URL for a message, without its secrets."""
+    """Return the URL for a message, without its secrets; the folder of a socket is readable."""
     bare = url.set(drivername="postgresql").difference_update_query(SECRETS)
     hosts, ports = bare.query.get("host"), bare.query.get("port")
     if not isinstance(hosts, str) or hosts.startswith("/"):
-        return bare.render_as_string(hide_password=True)
+        before, mark, query = bare.render_as_string(hide_password=True).partition("?")
+        return before + mark + query.replace("%2F", "/")  # libpq reads it either way
     listed = _join_hosts_and_ports(hosts.split(","), ports if isinstance(ports, str) else "")
     text = bare.difference_update_query(["host", "port"]).set(host="HOSTS")
     return text.render_as_string(hide_password=True).replace("HOSTS", listed, 1)

@@ -102,7 +102,7 @@ def test_status_shows_shards_backlog_cycles_and_faults(
         "hottest BTCUSDT 612, ETHUSDT 200",
         "budget 240 of 3,000 weight this minute",
         "halt on: 41 of 50 came back not found",
-        "holds 0.2% of 3,000 open orders: 7",
+        "holds 7 of 3,000 open orders (0.2%)",
         "done 96,000 orders in 240 cycles: 8,100 changed, 12 failed, 7 held",
     ]
     assert "0 4300 ready 128 1,200 200 100 61 MB half-open 0 1 min 1,000" in lines

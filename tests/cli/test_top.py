@@ -86,7 +86,7 @@ def test_sixty_columns_keep_verdict_state_breaker_and_queue() -> None:
     assert lines[0] == "CRITICAL breakers: 1 open"
     assert "shard state queued flight done/s breaker" in texts
     assert "0 ready 1,200 0 100 open 1 min 59 s" in texts
-    assert "holds 0.4% of 3,000 open orders: 12; oldest 10 min old" in texts
+    assert "holds 12 of 3,000 open orders (0.4%); oldest 10 min old" in texts
 
 
 def test_a_wide_screen_shows_more_columns_and_what_to_type_and_read() -> None:

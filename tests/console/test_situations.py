@@ -1,6 +1,7 @@
 """What goes wrong is named on the overview: the cause first, what it means, and what to type."""
 
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -63,9 +64,11 @@ SITUATIONS = {
         ),
         expected=(
             "Critical: the exchange has told us to send nothing for a while",
-            "900 of 1,000 open orders are not up to date",
+            "Not all confirmed. 900 of 1,000 open orders are not up to date",
+            "the exchange wants no requests for 1 min 30 s, until ",
             "Whose fault is it? The exchange's rule: too much was sent with our key",
-            "Do not restart",
+            "A restart does not end the pause.",
+            "Runbook: Pause",
             "oldest stale order",
         ),
     ),
@@ -117,7 +120,7 @@ SITUATIONS = {
             hosts=(replace(HOST, budget_per_minute=6),),
         ),
         expected=(
-            "Critical: our request budget is too small",
+            "Warning: our request budget is too small",
             "our budget of 6 a minute, set by RECONCILIATION_RATE_SHARE",
             "Ours: a setting",
             "Raise RECONCILIATION_RATE_SHARE",
@@ -209,6 +212,7 @@ def test_a_minute_without_work_is_a_zero_in_the_chart(
         history = client.get("/overview/history").json()
 
     assert history["minutes"]["scanned"][:3] == [7, 0, 0]
+    assert history["minutes"]["at"][-1] + 60 <= time.time()
     assert history["seen"]["backlog"][0] == 0
     assert history["seen"]["oldest_seconds"][0] is None
 

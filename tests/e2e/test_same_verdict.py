@@ -127,7 +127,7 @@ TROUBLES = {
     "holds": Trouble(
         Slug.HOLDS,
         Grade.CRITICAL,
-        " open orders: 40",
+        "40 of ",
         sql="UPDATE orders SET status = 'new', external_order_id = 'none-' || id WHERE id % 5 = 0",
     ),
     "banned": Trouble(
@@ -284,7 +284,7 @@ def test_killed_supervisor_is_said_to_be_silent_and_a_stopped_one_is_not_mention
 
     assert killed.source is HealthSource.DATABASE
     assert grade_of(killed, Slug.SUPERVISOR) is Grade.CRITICAL
-    assert "none runs; gone without a stop: " in value_of(killed, Slug.SUPERVISOR)
+    assert "is gone without a stop: last heard " in value_of(killed, Slug.SUPERVISOR)
     assert value_of(killed, Slug.BREAKERS).startswith("all closed, as last recorded ")
     assert ended.exit_code == 0, ended.err
     assert value_of(stopped, Slug.SUPERVISOR) == "none runs"

@@ -84,6 +84,7 @@ def test_parameters_and_a_service_reach_the_driver() -> None:
             f"postgresql://app@db/x?sslpassword={PASSWORD}&sslmode=require",
             "postgresql://app@db/x?sslmode=require",
         ),
+        ("postgresql://app@%2Fvar%2Frun/x", "postgresql://app@/x?host=/var/run"),
     ],
 )
 def test_an_address_shows_every_host_and_no_secret(url: str, address: str) -> None:

@@ -1,6 +1,6 @@
 """The overview: are orders right; if not, whose fault is it, and what to type."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,11 +13,11 @@ from reconciler.console.context import console_of
 from reconciler.console.hold_words import HOLD_WORDS
 from reconciler.console.pages.page import Page
 from reconciler.console.poller import Snapshot
-from reconciler.console.where_to_look import GUIDES, Guide, troubles
+from reconciler.console.where_to_look import CONSEQUENCES, GUIDES, Guide, troubles
 from reconciler.domain.status import BY_VALUE, in_both_words
 from reconciler.settings import Settings
 from reconciler.store.recent_work import MinuteOfWork, RecentWork
-from reconciler.telemetry.health import Grade, HealthRow, Slug, Vitals, table_state
+from reconciler.telemetry.health import Grade, HealthRow, Slug, Vitals, is_count_old, table_state
 
 HISTORY_PATH = "/overview/history"
 
@@ -56,7 +56,9 @@ def show_overview(request: Request) -> Response:
         hold_words=HOLD_WORDS,
         now=datetime.now(UTC),
         counted_at=_counted_at(snapshot, vitals),
-        is_count_old=_is_count_old(vitals, rows),
+        is_count_old=vitals is not None and is_count_old(vitals, rows),
+        pause_ends_at=_pause_ends_at(snapshot, vitals),
+        consequences=CONSEQUENCES,
         banners=banners_of(snapshot, {row.slug for row in named}),
         transitions=list(_transitions(snapshot, console.settings)),
         stale_after_seconds=console.settings.stale_after.total_seconds(),
@@ -72,10 +74,11 @@ def _counted_at(snapshot: Snapshot, vitals: Vitals | None) -> datetime | None:
     return datetime.now(UTC) - timedelta(seconds=seconds)
 
 
-def _is_count_old(vitals: Vitals | None, rows: Sequence[HealthRow]) -> bool:
-    """Return True if the supervisor cannot count again, since the database is away."""
-    is_away = any(row.slug is Slug.DATABASE and row.grade is not Grade.HEALTHY for row in rows)
-    return vitals is not None and vitals.counted_seconds_ago > 0 and is_away
+def _pause_ends_at(snapshot: Snapshot, vitals: Vitals | None) -> datetime | None:
+    """Return when the longest rate-limit pause ends; None if there is none."""
+    longest = max((host.paused_seconds for host in vitals.hosts), default=0.0) if vitals else 0.0
+    left = longest - snapshot.health.age_seconds
+    return datetime.now(UTC) + timedelta(seconds=left) if left > 0 else None
 
 
 def show_history(request: Request) -> Response:
@@ -105,11 +108,14 @@ def show_history(request: Request) -> Response:
 
 
 def _all_minutes(work: RecentWork, age_seconds: float) -> list[MinuteOfWork]:
-    """Return the minutes from the first with work until it was read; those without work too."""
+    """Return the minutes from the first with work until it was read; those without work too.
+
+    The minute that was not over then is left out: its line would fall as if the work had stopped.
+    """
     by_minute = {minute.minute: minute for minute in work.minutes}
     until = datetime.now(UTC) - timedelta(seconds=age_seconds)
     minutes, at = [], min(by_minute, default=until)
-    while at <= until or at in by_minute:
+    while at + ONE_MINUTE <= until:
         nothing = MinuteOfWork(minute=at, scanned=0, discrepancies=0, errors=0, slowest_ms=0)
         minutes.append(by_minute.get(at, nothing))
         at += ONE_MINUTE

@@ -15,7 +15,7 @@ from reconciler.telemetry.health.judge import (
     judge,
 )
 from reconciler.telemetry.health.rows import Grade, HealthRow, Slug
-from reconciler.telemetry.health.table_state import Answer, TableState, table_state
+from reconciler.telemetry.health.table_state import Answer, TableState, is_count_old, table_state
 from reconciler.telemetry.health.vitals import HostState, LastHour, Vitals
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "TableState",
     "Vitals",
     "causes_first",
+    "is_count_old",
     "judge",
     "table_state",
 ]

@@ -86,7 +86,7 @@ def _database(hosts: MergedHosts) -> HealthRow:
     if hosts.live and (refusal := hosts.texts(lambda host: host.store_refusal)) is not None:
         return HealthRow.of(Slug.DATABASE, refusal, Grade.CRITICAL)
     if hosts.live and (reason := hosts.texts(lambda host: host.store_away)) is not None:
-        value = f"{reason}; what is said of orders was measured before"
+        value = f"{reason.rstrip('.')}. What is said of orders was measured before."
         return HealthRow.of(Slug.DATABASE, value, Grade.WARNING)
     return HealthRow.of(Slug.DATABASE, "answers", Grade.HEALTHY)
 
@@ -113,10 +113,18 @@ def _supervisor(hosts: MergedHosts) -> HealthRow:
     if not hosts.gone:
         return HealthRow.of(Slug.SUPERVISOR, _running(hosts), Grade.HEALTHY)
     if hosts.live:
-        value = f"gone without a stop: {_heard(hosts.gone)}; {_running(hosts)}"
+        value = f"{_gone(hosts.gone)}; {_running(hosts)}"
         return HealthRow.of(Slug.SUPERVISOR, value, Grade.WARNING)
-    value = f"none runs; gone without a stop: {_heard(hosts.gone)}"
+    value = f"{_gone(hosts.gone)}; none runs now"
     return HealthRow.of(Slug.SUPERVISOR, value, Grade.CRITICAL)
+
+
+def _gone(hosts: tuple[HostState, ...]) -> str:
+    """Return a sentence that names the hosts, and when each was last heard."""
+    names = " and ".join(host.host for host in hosts)
+    ages = ", ".join(f"{_age(host.silent_seconds)} ago" for host in hosts)
+    who = f"the supervisor on {names} is" if len(hosts) == 1 else f"the supervisors on {names} are"
+    return f"{who} gone without a stop: last heard {ages}"
 
 
 def _running(hosts: MergedHosts) -> str:

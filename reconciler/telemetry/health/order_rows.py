@@ -178,7 +178,7 @@ def _hold_rows(vitals: Vitals) -> Iterator[HealthRow]:
         return
     percent = 100 * held / max(open_, held, 1)
     rounded = percent_on_same_side(percent, _grade_of_held_percent)
-    value = f"{rounded} of {open_:,} open orders: {held:,}"
+    value = f"{held:,} of {open_:,} open orders ({rounded})"
     yield HealthRow.of(Slug.HOLDS, value, _grade_of_held_percent(percent))
     if vitals.oldest_hold_age_seconds is None:
         yield HealthRow.of(Slug.OLDEST_HOLD, "none", Grade.HEALTHY)

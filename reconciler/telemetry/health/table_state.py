@@ -21,7 +21,8 @@ class Answer(StrEnum):
     YES_SO_FAR = "so far yes"
     NEARLY = "nearly all"
     PARTLY = "not all"
-    NO = "no"
+    PARTLY_CONFIRMED = "not all confirmed"
+    NOT_CONFIRMED = "not confirmed"
     UNKNOWN = "not known"
 
 
@@ -52,12 +53,18 @@ def table_state(vitals: Vitals | None, rows: Sequence[HealthRow]) -> TableState:
         return TableState(answer=Answer.UNKNOWN, text=_SHADOW)
     grades = {row.slug: row.grade for row in rows}
     counted = _of_counts(_Counts.of(vitals), grades)
-    if vitals.counted_seconds_ago and _is_bad(grades.get(Slug.DATABASE)):
+    if is_count_old(vitals, rows):
         then = counted.text[:1].lower() + counted.text[1:]
         before = f"As counted {duration(vitals.counted_seconds_ago)} ago: {then}"
         text = f"The orders cannot be read now. {before}"
         return TableState(answer=Answer.UNKNOWN, text=text)
     return counted
+
+
+def is_count_old(vitals: Vitals, rows: Sequence[HealthRow]) -> bool:
+    """Return True if the supervisor cannot count again, since the database is away."""
+    is_away = any(row.slug is Slug.DATABASE and _is_bad(row.grade) for row in rows)
+    return vitals.counted_seconds_ago > 0 and is_away
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +124,14 @@ def _of_counts(counts: _Counts, grades: dict[Slug, Grade]) -> TableState:
     if is_well:
         answer = Answer.NEARLY if counts.held else Answer.YES
         return TableState(answer=answer, text=" ".join(_what_is_well(counts, of_all)))
-    answer = Answer.PARTLY if counts.confirmed else Answer.NO
-    return TableState(answer=answer, text=" ".join(_what_is_wrong(counts, of_all)))
+    return TableState(answer=_bad_answer(counts), text=" ".join(_what_is_wrong(counts, of_all)))
+
+
+def _bad_answer(counts: _Counts) -> Answer:
+    """Return no more than is known: a stale row may still be right."""
+    if not counts.confirmed:
+        return Answer.NOT_CONFIRMED
+    return Answer.PARTLY_CONFIRMED if counts.stale else Answer.PARTLY
 
 
 def _what_is_well(counts: _Counts, of_all: str) -> list[str]:

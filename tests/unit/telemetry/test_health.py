@@ -216,11 +216,11 @@ def test_backlog_is_compared_with_what_the_budget_can_do_in_the_stale_time(
         ({"oldest_hold_age_seconds": 86_400}, "oldest hold", "1 d old"),
         ({"oldest_hold_age_seconds": 86_401}, "oldest hold", "1 d 1 s old"),
         ({"oldest_hold_age_seconds": 100_000}, "oldest hold", "1 d 3 h old"),
-        ({"held_orders": 0}, "orders on hold", "0% of 1,000 open orders: 0"),
+        ({"held_orders": 0}, "orders on hold", "0 of 1,000 open orders (0%)"),
         (
             {"open_orders": 50_000, "held_orders": 9},
             "orders on hold",
-            "<0.1% of 50,000 open orders: 9",
+            "9 of 50,000 open orders (<0.1%)",
         ),
         (
             {"pause_seconds": 0.3},

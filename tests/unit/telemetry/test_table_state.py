@@ -61,10 +61,20 @@ def state_with(**changes: Any) -> TableState:
         ),
         (
             STALE | {"pause_seconds": 900},
-            Answer.NO,
+            Answer.NOT_CONFIRMED,
             (
                 "278 of 278 open orders are not up to date: what the table says of them may be"
                 " wrong. The oldest was confirmed 6 min 10 s ago; the limit is 5 min."
+            ),
+        ),
+        (
+            {"stale_orders": 200, "oldest_stale_age_seconds": 900, "held_orders": 8},
+            Answer.PARTLY_CONFIRMED,
+            (
+                "200 of 278 open orders are not up to date: what the table says of them may be"
+                " wrong. The oldest was confirmed 15 min ago; the limit is 5 min. 8 of 278 open"
+                " orders are on hold: what the table says of them may be wrong. The other 70 were"
+                " confirmed within 5 min."
             ),
         ),
         (
@@ -107,6 +117,7 @@ def state_with(**changes: Any) -> TableState:
         "some due",
         "few on hold",
         "banned",
+        "most are late",
         "many on hold",
         "refused key",
         "database away",
@@ -128,5 +139,5 @@ def test_of_a_shadow_it_is_not_known_and_neither_if_nobody_answers() -> None:
 def test_no_number_is_negative_when_the_counts_are_of_different_moments() -> None:
     state = state_with(open_orders=200, **STALE, held_orders=90, pause_seconds=900)
 
-    assert state.answer is Answer.NO
+    assert state.answer is Answer.NOT_CONFIRMED
     assert "-" not in state.text
