@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from reconciler.console.static_files import StaticFiles
 from reconciler.domain.status import in_both_words
@@ -56,6 +57,7 @@ class Templates:
             "printable": printable,
             "iso": _iso,
             "capitalize_first": _capitalize_first,
+            "breakable": _breakable,
         }
         self._environment.globals |= {
             "url": self.url,
@@ -85,6 +87,11 @@ class Templates:
 def _capitalize_first(text: str) -> str:
     """Return a text with a capital at its begin; the rest as it is."""
     return text[:1].upper() + text[1:]
+
+
+def _breakable(text: str) -> Markup:
+    """Return a text that may be broken after an underscore: a setting's name is long."""
+    return Markup(escape(text).replace("_", Markup("_<wbr>")))  # noqa: S704 - escaped
 
 
 def _iso(time: datetime) -> str:

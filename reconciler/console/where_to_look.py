@@ -17,6 +17,7 @@ class Fault(StrEnum):
     KEY = "ours: our key, its permissions or its allowed addresses"
     SETTING = "ours: a setting"
     PROCESS = "ours: the reconciler's process"
+    VERSION = "ours: this version does not know a word of the exchange"
     DATABASE = "ours: our database"
     APPLICATION = "the application's, or the exchange's"
     DECISION = "to be found out: this needs your decision"
@@ -86,8 +87,9 @@ GUIDES = {
         Fault.SETTING,
         "our request budget is too small",
         "Raise RECONCILIATION_RATE_SHARE, our share of the exchange's limit, if no other program"
-        " needs the rest. Then send the supervisor the signal HUP. This shows its process id and"
-        " the budget:",
+        " needs the rest. If it is set in .env or reconciler.toml, the signal HUP makes the"
+        " supervisor read it again; if it is set in the environment of the service, only a restart"
+        " does. This shows the process id and the budget:",
     ),
     Slug.HOLDS: Guide(
         Fault.DECISION,

@@ -11,7 +11,13 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from reconciler.supervisor.status import BudgetStatus, Phase, ShardCounts, SupervisorStatus
+from reconciler.supervisor.status import (
+    BudgetStatus,
+    Phase,
+    ShardCounts,
+    ShardState,
+    SupervisorStatus,
+)
 from reconciler.telemetry.health import HostState, LastHour, Vitals
 
 from ..cli.fake_control_server import (  # noqa: TID252 - tests are no package
@@ -20,7 +26,7 @@ from ..cli.fake_control_server import (  # noqa: TID252 - tests are no package
     a_status,
 )
 from .conftest import StartConsole
-from .orders_on_hold import hold
+from .orders_on_hold import REPORT, hold
 
 HOST = HostState(host="trading-1", instance="aa", shards=2, budget_per_minute=3000)
 WELL = Vitals(
@@ -82,13 +88,17 @@ SITUATIONS = {
         ),
     ),
     "parked": Situation(
-        status=a_status(shards=ShardCounts(desired=2, running=1, draining=0, parked=1)),
+        status=a_status(
+            a_shard(1, state=ShardState.PARKED, restarts=5, fault="worker died of signal 9"),
+            shards=ShardCounts(desired=2, running=1, draining=0, parked=1),
+        ),
         health=replace(WELL, hosts=(replace(HOST, shards_parked=1),)),
         expected=(
             "Warning: our worker processes keep dying",
             "Every open order (1,000) was confirmed by the exchange within 5 min",
             "Ours: the reconciler's process",
             "1 of 2",
+            "after 5 deaths of its worker; the last reason: worker died of signal 9. It is",
         ),
     ),
     "database": Situation(
@@ -121,9 +131,11 @@ SITUATIONS = {
         ),
         expected=(
             "Warning: our request budget is too small",
-            "our budget of 6 a minute, set by RECONCILIATION_RATE_SHARE",
+            "our budget of 6 weight a minute, set by RECONCILIATION_RATE_SHARE",
             "Ours: a setting",
-            "Raise RECONCILIATION_RATE_SHARE",
+            "; 180 weight a minute would be enough",
+            "It is 0.5 in the settings of this console. Raise RECONCILIATION_RATE_SHARE",
+            "the signal HUP makes the supervisor read it again",
         ),
     ),
     "database away": Situation(
@@ -178,6 +190,8 @@ def test_the_reasons_of_the_holds_are_named_with_their_numbers_and_lead_to_them(
         for order_id in range(1, 4):
             hold(connection, order_id, reason="not_found", age="2 hours")
         hold(connection, 4, reason="conflict")
+        for order_id, word in ((5, "ODD"), (6, "NEW_WORD"), (7, "NEW_WORD")):
+            hold(connection, order_id, reason="unknown_status", report=REPORT | {"word": word})
     supervisor.answers["health"] = SITUATIONS["holds"].health
     console = start_console(
         DATABASE_URL=database_url, RECONCILIATION_CONTROL_SOCKET=str(supervisor.path)
@@ -187,9 +201,11 @@ def test_the_reasons_of_the_holds_are_named_with_their_numbers_and_lead_to_them(
         text = _text_of(client)
         page = client.get("/").text
 
-    assert "3 not found at the exchange : check the account" in text
-    assert "( not_found , the oldest for 2 h)" in text
+    assert "3 not found at the exchange ( not_found , the oldest for 2 h)" in text
     assert "1 contradict what the exchange says" in text
+    assert "that this version does not know : NEW_WORD (2), ODD (1)" in text
+    assert "Look them up at the exchange, then upgrade the reconciler" in text
+    assert "Ours: this version does not know a word of the exchange ( unknown_status )" in text
     assert "/holds?reason=not_found" in page
 
 
@@ -221,5 +237,5 @@ def _text_of(client: httpx.Client) -> str:
     """Return the text of the overview, once the first snapshot is there."""
     with client.stream("GET", "/events") as stream:
         next(line for line in stream.iter_lines() if line.startswith("data: "))
-    page = re.sub(r"<[^>]*>", " ", client.get("/").text)
+    page = re.sub(r"<[^>]*>", " ", client.get("/").text.replace("<wbr>", ""))
     return re.sub(r"\s+", " ", page.replace("&#39;", "'"))

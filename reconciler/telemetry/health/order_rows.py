@@ -1,6 +1,7 @@
 """The rows about the orders: the last hour's cycles, what is stale, what is on hold."""
 
 from collections.abc import Iterator
+from math import ceil
 
 from reconciler.formatting import duration
 from reconciler.telemetry.health.grading import grade_above, grade_from
@@ -150,12 +151,17 @@ def _backlog(
     done, weight, how = measured
     can_do = int(limit * stale_after / 60 * done / weight)
     value += (
-        f"; our budget of {limit:,} a minute, set by RECONCILIATION_RATE_SHARE,"
+        f"; our budget of {limit:,} weight a minute, set by RECONCILIATION_RATE_SHARE,"
         f" can do {can_do:,} in {_stale_time(stale_after)}{how}"
     )
     if is_excused:
         return HealthRow.of(Slug.BACKLOG, value + _FIRST_SYNC, Grade.HEALTHY)
-    return HealthRow.of(Slug.BACKLOG, value, Grade.WARNING if orders > can_do else Grade.HEALTHY)
+    if orders <= can_do:
+        return HealthRow.of(Slug.BACKLOG, value, Grade.HEALTHY)
+    needed = ceil(orders * weight / done * 60 / stale_after)
+    return HealthRow.of(
+        Slug.BACKLOG, f"{value}; {needed:,} weight a minute would be enough", Grade.WARNING
+    )
 
 
 def _orders_and_weight(hour: LastHour, hosts: MergedHosts) -> tuple[int, int, str] | None:

@@ -164,7 +164,7 @@ def test_before_the_first_cycle_the_time_since_the_start_counts(
     ("stale", "changes", "grade", "says"),
     [
         (300_000, {}, Grade.HEALTHY, " set by RECONCILIATION_RATE_SHARE, can do 300,000 in 5 min"),
-        (300_001, {}, Grade.WARNING, "can do 300,000 in 5 min"),
+        (300_001, {}, Grade.WARNING, "can do 300,000 in 5 min; "),
         (300_001, {"is_first_sync": True}, Grade.HEALTHY, "; this is the first sync"),
         (300_001, {"scanned": 9, "weight": 9}, Grade.HEALTHY, "can do is not measured yet"),
         (300_001, {"weight": 0}, Grade.HEALTHY, "can do is not measured yet"),
@@ -195,7 +195,7 @@ def test_backlog_is_compared_with_what_the_budget_can_do_in_the_stale_time(
     (row,) = [row for row in judge(vitals).rows if row.slug is Slug.BACKLOG]
 
     assert row.grade is grade
-    assert row.value.endswith(says)
+    assert says in row.value
 
 
 @pytest.mark.parametrize(
