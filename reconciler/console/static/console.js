@@ -3,7 +3,8 @@
 (() => {
   "use strict";
   const events = document.body.dataset.events;
-  const notice = document.getElementById("connection");
+  const noAnswer = document.getElementById("connection");
+  const tooMany = document.getElementById("too-many-viewers");
   let source = null;
   let isFetching = false;
   let isOutdated = false;
@@ -66,6 +67,22 @@
     }
   };
 
+  /* Show this notice and no other; none if it is null. */
+  const show = (notice) => {
+    for (const each of [noAnswer, tooMany]) each.hidden = each !== notice;
+  };
+
+  /* A source of events does not tell why it was refused. Null if there is room by now. */
+  const findFault = async () => {
+    try {
+      const answer = await fetch(events, { method: "HEAD", cache: "no-store" });
+      if (answer.ok) return null;
+      return answer.status === 503 ? tooMany : noAnswer;
+    } catch {
+      return noAnswer;
+    }
+  };
+
   /* A browser allows few connections to one address, so a tab that nobody sees gives its own up. */
   const follow = () => {
     if (document.hidden) {
@@ -74,15 +91,17 @@
     } else if (!source) {
       source = new EventSource(events);
       source.addEventListener("news", () => {
-        notice.hidden = true;
+        show(null);
         refresh();
       });
-      source.addEventListener("open", () => { notice.hidden = true; });
-      source.addEventListener("error", () => {
-        notice.hidden = false;
+      source.addEventListener("open", () => show(null));
+      source.addEventListener("error", async () => {
         if (source.readyState === EventSource.CLOSED) {
           source = null;
           setTimeout(follow, 5000);
+          show(await findFault());
+        } else {
+          show(noAnswer);
         }
       });
     }
