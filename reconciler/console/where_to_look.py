@@ -39,6 +39,8 @@ class Guide(NamedTuple):
     then: tuple[tuple[str, str], ...] = ()
 
 
+_GOES_ON = "Do not restart the reconciler, it goes on by itself. This says what is wrong:"
+
 GUIDES = {
     Slug.MODE: Guide(
         Fault.SETTING,
@@ -134,8 +136,7 @@ GUIDES = {
     Slug.DATABASE: Guide(
         Fault.DATABASE,
         "our database does not work",
-        "Bring it back; if a right or the login is refused, give that back. Do not restart the"
-        " reconciler, it goes on by itself. This says what is wrong:",
+        f"Bring it back. {_GOES_ON}",
     ),
     Slug.EXCHANGE: Guide(
         Fault.EXCHANGE,
@@ -150,6 +151,15 @@ GUIDES = {
         (("or, under supervisord:", "supervisorctl start reconciler"),),
     ),
 }
+
+
+def guide_of(row: HealthRow) -> Guide:
+    """Return the guide for a reason: a refusal of the database is no outage."""
+    guide = GUIDES[row.slug]
+    if row.slug is Slug.DATABASE and row.grade is Grade.CRITICAL:
+        refused = "Give back the right or the login that is refused."
+        return guide._replace(advice=f"{refused} {_GOES_ON}")
+    return guide
 
 
 CONSEQUENCES = {Slug.SUPERVISOR: frozenset({Slug.LAST_RUN})}

@@ -98,12 +98,16 @@ SITUATIONS = {
             "Every open order (1,000) was confirmed by the exchange within 5 min",
             "Ours: the reconciler's process",
             "1 of 2",
-            "after 5 deaths of its worker; the last reason: worker died of signal 9. It is",
+            "after 5 deaths of its worker; the last reason: worker died of signal 9.",
         ),
     ),
     "database": Situation(
         health=replace(WELL, hosts=(replace(HOST, store_refusal="permission denied for orders"),)),
-        expected=("Critical: our database does not work", "permission denied for orders"),
+        expected=(
+            "Critical: our database does not work",
+            "permission denied for orders",
+            "Give back the right or the login that is refused.",
+        ),
     ),
     "holds": Situation(
         health=replace(WELL, held_orders=200, oldest_hold_age_seconds=100_000.0),

@@ -13,7 +13,7 @@ from reconciler.console.context import console_of
 from reconciler.console.hold_words import HOLD_WORDS
 from reconciler.console.pages.page import Page
 from reconciler.console.poller import Snapshot
-from reconciler.console.where_to_look import CONSEQUENCES, GUIDES, Guide, troubles
+from reconciler.console.where_to_look import CONSEQUENCES, Guide, guide_of, troubles
 from reconciler.domain.status import BY_VALUE, in_both_words
 from reconciler.settings import Settings
 from reconciler.store.recent_work import MinuteOfWork, RecentWork
@@ -50,7 +50,7 @@ def show_overview(request: Request) -> Response:
         status=snapshot.status.value,
         work=snapshot.work.value,
         state=table_state(vitals, rows),
-        troubles=[Trouble(row=row, guide=GUIDES[row.slug]) for row in named],
+        troubles=[Trouble(row=row, guide=guide_of(row)) for row in named],
         not_known=[row for row in found if row not in named],
         rate_share=console.settings.rate_share,
         hold_slugs=HOLD_SLUGS,
