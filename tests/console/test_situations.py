@@ -138,7 +138,7 @@ SITUATIONS = {
             "our budget of 6 weight a minute, set by RECONCILIATION_RATE_SHARE",
             "Ours: a setting",
             "; 180 weight a minute would be enough",
-            "It is 0.5 in the settings of this console. Raise RECONCILIATION_RATE_SHARE",
+            "Raise RECONCILIATION_RATE_SHARE",
             "the signal HUP makes the supervisor read it again",
         ),
     ),

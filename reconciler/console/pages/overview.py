@@ -52,7 +52,6 @@ def show_overview(request: Request) -> Response:
         state=table_state(vitals, rows),
         troubles=[Trouble(row=row, guide=guide_of(row)) for row in named],
         not_known=[row for row in found if row not in named],
-        rate_share=console.settings.rate_share,
         hold_slugs=HOLD_SLUGS,
         hold_words=HOLD_WORDS,
         now=datetime.now(UTC),
