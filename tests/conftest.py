@@ -7,6 +7,7 @@ and not by chance. For a longer search of new examples:
 """
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
@@ -32,6 +33,15 @@ FAST = {
 }
 
 _numbers = count()
+
+# A shell starts its background jobs with Ctrl-C ignored, and all processes started here would
+# inherit that.
+for _number, _handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _handler)
 
 settings.register_profile(
     "repeatable",
