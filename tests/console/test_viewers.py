@@ -18,7 +18,7 @@ ROUNDS = 20
 AT_ONCE = 500
 
 
-def test_it_needs_at_most_60_mib_after_use(
+def test_it_stays_small_after_use(
     start_console: StartConsole, ready_database_url: str
 ) -> None:
     console = start_console(DATABASE_URL=ready_database_url)
