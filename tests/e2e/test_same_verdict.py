@@ -245,12 +245,16 @@ def test_two_supervisors_and_the_database_give_one_answer(
     other_path = path.with_name("other.sock")
     demo.fill(orders=200, symbols=4, seed=32)
     stale = {"RECONCILIATION_STALE_MINUTES": A_SECOND}
-    reconcile(RECONCILIATION_CONTROL_SOCKET=path, **stale)
+    # The refused one first, alone: next to another, it may find no order that it must ask about.
     reconcile(
         RECONCILIATION_CONTROL_SOCKET=other_path,
         EXCHANGE_API_SECRET="another",
         **stale,
     )
+    wait_until_same(
+        ask, other_path, lambda report: grade_of(report, Slug.ACCOUNTS) is Grade.CRITICAL
+    )
+    reconcile(RECONCILIATION_CONTROL_SOCKET=path, **stale)
 
     report = wait_until_same(
         ask, path, lambda report: grade_of(report, Slug.ACCOUNTS) is Grade.WARNING
