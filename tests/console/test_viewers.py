@@ -18,9 +18,7 @@ ROUNDS = 20
 AT_ONCE = 500
 
 
-def test_it_stays_small_after_use(
-    start_console: StartConsole, ready_database_url: str
-) -> None:
+def test_it_stays_small_after_use(start_console: StartConsole, ready_database_url: str) -> None:
     console = start_console(DATABASE_URL=ready_database_url)
     with console.signed_in() as client, ExitStack() as viewers:
         for _ in range(ROUNDS):
