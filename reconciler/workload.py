@@ -41,6 +41,7 @@ from reconciler.domain.value import Value, decode_values, encode_values
 from reconciler.errors import Problem
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
+from reconciler.resilience.limits import RateLimit
 from reconciler.telemetry.health import HostState, LastHour
 from reconciler.telemetry.shadow import ShadowFigures
 
@@ -493,9 +494,9 @@ class Workload(Protocol):
     """A kind of work: opens its planner and its handlers. Each worker gets a pickled copy."""
 
     @property
-    def weight_per_minute(self) -> int:
-        """The service's published limit, in the unit of `Budget.take`; by default none."""
-        return NO_LIMIT
+    def limits(self) -> tuple[RateLimit, ...]:
+        """The service's published limits, from which `Budget.take` takes; by default none."""
+        return ()
 
     is_dry_run: bool = False
     """True if nothing is written."""

@@ -17,6 +17,7 @@ from reconciler.domain.value import Value
 from reconciler.errors import BreakerOpen, ExchangeError, NotSent
 from reconciler.exchanges.request_policy import Sender
 from reconciler.resilience.budget import Budget
+from reconciler.resilience.limits import Cost, RateLimit
 from reconciler.settings import Credentials
 
 
@@ -43,11 +44,11 @@ class Venue:
     """Published facts of an exchange.
 
     Attributes:
-        weight_per_minute: The limit of request weight for one account or address.
-        lookup_weight: The weight of a request for one order.
-        history_page_size: Orders on one full page of history: the most of one symbol that one
-            request can answer for. The supervisor cuts a hot symbol into chunks of this length.
-        history_page_weight: The weight of such a page.
+        limits: All its rate limits that apply to our requests.
+        lookup_cost: What a request for one order takes from them.
+        chunk_size: The most orders of one symbol that one request can answer for. The supervisor
+            cuts a hot symbol into chunks of this length.
+        chunk_cost: What such a request takes.
         retention: The exchange forgets ended orders after this. None means never.
         placement_grace: A new order may be "not found" for this long.
         needs_passphrase: True if requests are signed with EXCHANGE_API_PASSPHRASE besides key and
@@ -56,10 +57,10 @@ class Venue:
 
     name: str
     base_url: str
-    weight_per_minute: int
-    lookup_weight: int
-    history_page_size: int
-    history_page_weight: int
+    limits: tuple[RateLimit, ...]
+    lookup_cost: Cost
+    chunk_size: int
+    chunk_cost: Cost
     retention: timedelta | None
     placement_grace: timedelta
     needs_passphrase: bool = False

@@ -40,6 +40,7 @@ from reconciler.exchanges.unexpected_errors import unexpected_as_malformed
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.budget import MAX_RATE_LIMIT_PAUSE, Budget
 from reconciler.resilience.fault_isolation import EXCHANGE, Subject
+from reconciler.resilience.limits import Cost, weight_of
 from reconciler.resilience.retry import retrying
 from reconciler.settings import RetryPolicy
 from reconciler.telemetry.redact import MASK, redact
@@ -59,7 +60,7 @@ log = structlog.get_logger(__name__)
 class LivenessCheck:
     """A request that the exchange answers whenever it answers anything."""
 
-    weight: int
+    cost: Cost
     send: Callable[[], Awaitable[object]]
 
 
@@ -68,7 +69,7 @@ class Sender(Protocol):
 
     async def call(
         self,
-        weight: int,
+        cost: Cost,
         send: Callable[[], Awaitable[T]],
         *,
         subject: Subject = EXCHANGE,
@@ -91,7 +92,7 @@ class Usage:
 
     Attributes:
         requests: The number of requests sent.
-        weight: Their weight.
+        weight: Their weight: of each the most that it takes from one limit.
         retries: How many of them were sent again after `Unavailable`.
         errors: The number of errors by class in snake_case; `breaker_open` counts requests that
             were not sent.
@@ -111,10 +112,10 @@ class UsageCounter:
     def __init__(self) -> None:
         self._reset()
 
-    def count_request(self, weight: int) -> None:
+    def count_request(self, cost: Cost) -> None:
         """Count a request that is being sent."""
         self._requests += 1
-        self._weight += weight
+        self._weight += weight_of(cost)
 
     def count_retry(self) -> None:
         """Count that a request will be sent again."""
@@ -172,7 +173,7 @@ class RequestPolicy:
 
     async def call(
         self,
-        weight: int,
+        cost: Cost,
         send: Callable[[], Awaitable[T]],
         *,
         subject: Subject = EXCHANGE,
@@ -181,7 +182,7 @@ class RequestPolicy:
         """Return the result of `send`, called as often as needed and as the retry policy allows.
 
         `send` makes a new request each time it is called: a signed request soon expires. Each
-        attempt takes `weight` from the budget. While the exchange limits our rate the call waits,
+        attempt takes `cost` from the budget. While the exchange limits our rate the call waits,
         for as long as that takes: cancel it to give up.
 
         `subject` is what the request is about. `liveness_check` is sent if it is unknown whether
@@ -198,7 +199,7 @@ class RequestPolicy:
         async def attempt() -> T:
             nonlocal failed
             try:
-                return await self._attempt_within_rate(weight, send, subject, liveness_check)
+                return await self._attempt_within_rate(cost, send, subject, liveness_check)
             except Unavailable as error:
                 failed = error
                 raise
@@ -220,35 +221,35 @@ class RequestPolicy:
 
     async def _attempt_within_rate(
         self,
-        weight: int,
+        cost: Cost,
         send: Callable[[], Awaitable[T]],
         subject: Subject,
         liveness_check: LivenessCheck | None,
     ) -> T:
         while True:
             try:
-                return await self._attempt(weight, send, subject)
+                return await self._attempt(cost, send, subject)
             except RateLimited:
                 continue
             except Unavailable:
                 await self._check_liveness(liveness_check)
                 raise
 
-    async def _attempt(self, weight: int, send: Callable[[], Awaitable[T]], subject: Subject) -> T:
+    async def _attempt(self, cost: Cost, send: Callable[[], Awaitable[T]], subject: Subject) -> T:
         try:
             self._breaker.raise_if_open(subject)
-            async with self._within_budget(weight):
+            async with self._within_budget(cost):
                 with self._breaker.attempt(subject):
-                    self._usage.count_request(weight)
+                    self._usage.count_request(cost)
                     return await self._timed(send)
         except (ExchangeError, BreakerOpen) as error:
             self._usage.count_error(error)
             raise
 
     @asynccontextmanager
-    async def _within_budget(self, weight: int) -> AsyncIterator[None]:
+    async def _within_budget(self, cost: Cost) -> AsyncIterator[None]:
         """Wait for the budget; pause it if the exchange limits our rate; report the outcome."""
-        await self._budget.take(weight)
+        await self._budget.take(cost)
         is_alive = False
         try:
             yield
@@ -274,8 +275,8 @@ class RequestPolicy:
 
     async def _is_answered(self, check: LivenessCheck) -> bool:
         try:
-            async with self._within_budget(check.weight):
-                self._usage.count_request(check.weight)
+            async with self._within_budget(check.cost):
+                self._usage.count_request(check.cost)
                 await self._timed(check.send)
         except ExchangeError as error:
             self._usage.count_error(error)
@@ -305,7 +306,7 @@ class SingleAttempt:
 
     async def call(
         self,
-        weight: int,
+        cost: Cost,
         send: Callable[[], Awaitable[T]],
         *,
         subject: Subject = EXCHANGE,  # noqa: ARG002 - the protocol's
@@ -316,7 +317,7 @@ class SingleAttempt:
         Raises:
             ExchangeError: there is no usable answer.
         """
-        self.weight_spent += weight
+        self.weight_spent += weight_of(cost)
         return await _send_within(send, self._answer_seconds)
 
 

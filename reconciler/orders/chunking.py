@@ -8,6 +8,7 @@ from operator import attrgetter
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Answer
 from reconciler.exchanges.base import Venue
+from reconciler.resilience.limits import weight_of
 from reconciler.store.stale_order import StaleOrder
 from reconciler.workload import Chunk
 
@@ -25,7 +26,7 @@ def chunk_orders(orders: Iterable[StaleOrder], venue: Venue) -> tuple[Chunk, ...
     return tuple(
         Chunk(key=symbol, items=tuple(chunk), cost=_likely_cost(len(chunk), venue))
         for symbol, group in by_symbol.items()
-        for chunk in _cut(_in_exchange_order(group), venue.history_page_size)
+        for chunk in _cut(_in_exchange_order(group), venue.chunk_size)
     )
 
 
@@ -50,7 +51,7 @@ def _are_texts(ids: Iterable[OrderId]) -> bool:
 
 
 def _likely_cost(orders: int, venue: Venue) -> int:
-    return min(orders * venue.lookup_weight, venue.history_page_weight)
+    return min(orders * weight_of(venue.lookup_cost), weight_of(venue.chunk_cost))
 
 
 def _in_exchange_order(orders: Iterable[StaleOrder]) -> Sequence[StaleOrder]:

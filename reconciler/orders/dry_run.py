@@ -9,6 +9,7 @@ from reconciler.orders.planner import OrderPlanner
 from reconciler.orders.workload import OrderWorkload
 from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
+from reconciler.resilience.limits import RateLimit
 from reconciler.settings import Settings
 from reconciler.telemetry.health import LastHour
 from reconciler.workload import Backlog, Page, Planner, RememberedPause, Workload
@@ -69,9 +70,9 @@ class DryRunWorkload(Workload):
         return OrderWorkload(settings=self.settings, is_dry_run=True)
 
     @property
-    def weight_per_minute(self) -> int:
-        """The weight that the exchange allows per minute."""
-        return self.orders.weight_per_minute
+    def limits(self) -> tuple[RateLimit, ...]:
+        """The limits that the exchange publishes."""
+        return self.orders.limits
 
     def open_planner(self) -> DryRunPlanner:
         """Open the planner, which raises as that of `OrderWorkload`."""

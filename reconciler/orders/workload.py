@@ -31,6 +31,7 @@ from reconciler.orders.unfollowed_gauge import UnfollowedGauge
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
+from reconciler.resilience.limits import RateLimit
 from reconciler.settings import Settings
 from reconciler.store import shared_state
 from reconciler.store.database import Database
@@ -75,9 +76,9 @@ class OrderWorkload(Workload):
         return venue(self.settings.exchange_name, self.settings.exchange_base_url)
 
     @property
-    def weight_per_minute(self) -> int:
-        """The weight that the exchange allows per minute."""
-        return self.venue.weight_per_minute
+    def limits(self) -> tuple[RateLimit, ...]:
+        """The limits that the exchange publishes."""
+        return self.venue.limits
 
     def open_planner(self) -> OrderPlanner:
         """Connect to the database and check its schema and our privileges.

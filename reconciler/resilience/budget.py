@@ -13,6 +13,8 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Protocol
 
+from reconciler.resilience.limits import Cost, LimitReading, weight_of
+
 WINDOW_SECONDS = 60.0
 
 MAX_RATE_LIMIT_PAUSE = timedelta(days=3)
@@ -28,8 +30,8 @@ MIN_WAIT_SECONDS = 0.001
 class Budget(Protocol):
     """Permission to send requests."""
 
-    async def take(self, weight: int) -> None:
-        """Wait until `weight` may be spent, and count it as spent.
+    async def take(self, cost: Cost) -> None:
+        """Wait until `cost` may be spent, and count it as spent.
 
         Raises:
             NotSent: this worker is shutting down, and must not send the request.
@@ -47,8 +49,8 @@ class Budget(Protocol):
         """Stop all requests of this host for `seconds`, as the exchange demands."""
         ...
 
-    async def observe(self, used_weight: int) -> None:
-        """Record the weight that the account has used in this minute, by the exchange's count."""
+    async def observe(self, reading: LimitReading) -> None:
+        """Record what an answer says about one limit, by the exchange's own count."""
         ...
 
 
@@ -173,10 +175,10 @@ class LocalBudget:
         self._sleep = sleep
         self._queue_lock = asyncio.Lock()
 
-    async def take(self, weight: int) -> None:
-        """Wait until `weight` may be spent, and count it as spent."""
+    async def take(self, cost: Cost) -> None:
+        """Wait until `cost` may be spent, and count it as spent."""
         async with self._queue_lock:
-            while wait_seconds := self._window.reserve(weight):
+            while wait_seconds := self._window.reserve(weight_of(cost)):
                 await self._sleep(wait_seconds)
 
     async def record_outcome(self, *, is_alive: bool) -> None:
@@ -186,6 +188,7 @@ class LocalBudget:
         """Stop all requests for `seconds`."""
         self._window.pause(seconds)
 
-    async def observe(self, used_weight: int) -> None:
-        """Record the weight that the account has used in this minute, by the exchange's count."""
-        self._window.observe(used_weight)
+    async def observe(self, reading: LimitReading) -> None:
+        """Record what an answer says about one limit, by the exchange's own count."""
+        if reading.used is not None:
+            self._window.observe(reading.used)

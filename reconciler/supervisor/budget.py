@@ -21,6 +21,7 @@ import structlog
 
 from reconciler.errors import ReconcilerError
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
+from reconciler.resilience.limits import Cost, LimitReading, weight_of
 from reconciler.workload import Planner, RememberedPause
 
 PROBE_TIMEOUT_SECONDS = 15.0
@@ -48,7 +49,7 @@ class SharedBudget:
 
     def __init__(self, window: WeightWindow) -> None:
         self._window = window
-        self._waiting: OrderedDict[Hashable, deque[tuple[int, OnReply]]] = OrderedDict()
+        self._waiting: OrderedDict[Hashable, deque[tuple[Cost, OnReply]]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self._probe_owner: Hashable | None = None
         self._probe_timer: asyncio.TimerHandle | None = None
@@ -60,12 +61,12 @@ class SharedBudget:
         """The seconds that the rate-limit pause still lasts."""
         return self._window.paused_seconds
 
-    def request(self, owner: Hashable, weight: int, reply: OnReply) -> None:
-        """Reply when it is the owner's turn and `weight` may be spent, or when it is denied."""
+    def request(self, owner: Hashable, cost: Cost, reply: OnReply) -> None:
+        """Reply when it is the owner's turn and `cost` may be spent, or when it is denied."""
         if self._is_closed:
             reply(BudgetReply.DENIED)
             return
-        self._waiting.setdefault(owner, deque()).append((weight, reply))
+        self._waiting.setdefault(owner, deque()).append((cost, reply))
         self._serve()
         if owner in self._shutting_down:
             self._deny(owner)
@@ -110,9 +111,10 @@ class SharedBudget:
             self._window.clear_probe()
         self._serve()
 
-    def observe(self, used_weight: int) -> None:
-        """Record the account's used weight, as the exchange reports it."""
-        self._window.observe(used_weight)
+    def observe(self, reading: LimitReading) -> None:
+        """Record what an answer says about one limit, by the exchange's own count."""
+        if reading.used is not None:
+            self._window.observe(reading.used)
 
     def _serve(self) -> None:
         if self._timer is not None:
@@ -120,8 +122,8 @@ class SharedBudget:
             self._timer = None
         while self._waiting and self._probe_owner is None:
             owner, requests = next(iter(self._waiting.items()))
-            weight, reply = requests[0]
-            wait_seconds = self._window.reserve(weight)
+            cost, reply = requests[0]
+            wait_seconds = self._window.reserve(weight_of(cost))
             if wait_seconds > 0:
                 loop = asyncio.get_running_loop()
                 self._timer = loop.call_later(wait_seconds, self._serve)

@@ -60,15 +60,16 @@ from reconciler.worker.messages import (
     BudgetRequest,
     FromWorker,
     Heartbeat,
+    LimitRead,
     Misconfigured,
     ProbeEnded,
     RateLimitPause,
     Ready,
     StoreUnreachable,
-    WeightUsed,
 )
 from reconciler.worker.release import own_release
 from reconciler.workload import (
+    NO_LIMIT,
     Batch,
     Chunk,
     Counts,
@@ -122,7 +123,7 @@ class Coordinator:
         self.cycles: dict[int, OpenCycle] = {}
         self.history = CycleHistory()
         self.halt = Halt(options.halt, write_in_background=self.writes.add, on_change=self._on_halt)
-        self.window = WeightWindow(workload.weight_per_minute, options.rate_share)
+        self.window = WeightWindow(_weight_per_minute(workload), options.rate_share)
         self.backoffs = RestartBackoffs(options.restarts)
         self._budget = SharedBudget(self.window)
         self.pauses = RateLimitPauses(
@@ -179,7 +180,7 @@ class Coordinator:
         set_up_worker: Callable[[int], Callable[[], None]],
     ) -> None:
         """Use new settings from now on. Running workers keep the settings they started with."""
-        self.window.resize(workload.weight_per_minute, options.rate_share)
+        self.window.resize(_weight_per_minute(workload), options.rate_share)
         self.backoffs.set_policy(options.restarts)
         self.pool.reconfigure(workload, hang_after=options.hang_after, set_up_worker=set_up_worker)
         self.resize(options)
@@ -393,14 +394,14 @@ class Coordinator:
                 self._record_result(shard, number, result)
             case BatchReturned(batch=number):
                 self._requeue_returned(shard, number)
-            case BudgetRequest(number=number, weight=weight):
-                self._budget.request(shard, weight, partial(self._reply, shard, number))
+            case BudgetRequest(number=number, cost=cost):
+                self._budget.request(shard, cost, partial(self._reply, shard, number))
             case ProbeEnded(is_alive=is_alive):
                 self._budget.end_probe(shard, is_alive=is_alive)
             case RateLimitPause(seconds=seconds):
                 self.pauses.begin(seconds)
-            case WeightUsed(weight=weight):
-                self._budget.observe(weight)
+            case LimitRead(reading=reading):
+                self._budget.observe(reading)
             case StoreUnreachable(reason=reason, retry_seconds=seconds):
                 self._listener.on_outage(StopReason.STORE_GONE, reason, seconds)
             case Misconfigured(problems=problems):
@@ -702,3 +703,7 @@ def _configuration_error(fault: WorkerFault) -> ConfigurationError:
 
 def _write_hold(chunk: Chunk, planner: Planner) -> None:
     planner.set_aside(chunk)
+
+
+def _weight_per_minute(workload: Workload) -> int:
+    return workload.limits[0].amount if workload.limits else NO_LIMIT

@@ -29,11 +29,11 @@ from reconciler.worker.messages import (
     FromSupervisor,
     FromWorker,
     Heartbeat,
+    LimitRead,
     Misconfigured,
     RateLimitPause,
     Ready,
     Stop,
-    WeightUsed,
 )
 from reconciler.worker.process import EX_CONFIG
 from reconciler.workload import Batch, Workload
@@ -419,7 +419,7 @@ class WorkerPool:
         shard, pid, exit_code = worker.shard, worker.pid, worker.process.exitcode
         self._remove(worker)
         for message in last_messages:
-            if isinstance(message, BatchDone | Misconfigured | RateLimitPause | WeightUsed):
+            if isinstance(message, BatchDone | Misconfigured | RateLimitPause | LimitRead):
                 self._on_message(worker, message)
         if exit_code == EX_CONFIG:
             self._listener.on_message(shard, MISCONFIGURED)

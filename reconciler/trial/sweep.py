@@ -22,7 +22,6 @@ from reconciler.supervisor.summary import Summary
 from reconciler.supervisor.supervisor import Supervisor
 from reconciler.telemetry.metrics import NoMetrics
 from reconciler.workload import (
-    NO_LIMIT,
     Backlog,
     Chunk,
     Cycle,
@@ -130,11 +129,6 @@ class _UnlimitedWorkload(Workload):
     def __getstate__(self) -> dict[str, object]:
         """Leave out what only the supervisor needs."""
         return {**self.__dict__, "_on_ready": None}
-
-    @property
-    def weight_per_minute(self) -> int:
-        """No limit."""
-        return NO_LIMIT
 
     def open_planner(self) -> Planner:
         """Open the planner."""

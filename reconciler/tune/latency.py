@@ -47,7 +47,7 @@ async def _measure(settings: Settings) -> Latency:
         found,
         credentials=settings.credentials,
         sender=sender,
-        budget=LocalBudget(WeightWindow(found.weight_per_minute, share=1)),
+        budget=LocalBudget(WeightWindow(found.limits[0].amount, share=1)),
         clock=lambda: datetime.now(UTC),
     )
     try:

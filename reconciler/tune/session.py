@@ -168,7 +168,7 @@ def next_shards(trials: Sequence[TrialResult], allowance: Allowance) -> int | No
 
 def _allowance(settings: Settings) -> Allowance:
     found = venue(settings.exchange_name, settings.exchange_base_url)
-    return Allowance(weight_per_minute=found.weight_per_minute, share=settings.rate_share)
+    return Allowance(weight_per_minute=found.limits[0].amount, share=settings.rate_share)
 
 
 def _latency(settings: Settings, options: TuneOptions, listener: TuneListener) -> Latency:

@@ -6,13 +6,14 @@ The life of a batch, from left to right; a worker prepares one batch while it co
     worker                    BatchPrepared                 BatchDone
                               BatchReturned
 
-Before each request to the exchange a worker asks for its weight: `BudgetRequest`, answered by
+Before each request to the exchange a worker asks for its cost: `BudgetRequest`, answered by
 `BudgetGrant` or `BudgetDenial`.
 """
 
 from dataclasses import dataclass
 
 from reconciler.errors import Problem
+from reconciler.resilience.limits import Cost, LimitReading
 from reconciler.worker.release import Release
 from reconciler.workload import AnomalyStats, Batch, Result
 
@@ -39,7 +40,7 @@ class CommitBatches:
 
 @dataclass(frozen=True, slots=True)
 class BudgetGrant:
-    """Supervisor: send the request. Sent once the budget has room for its weight.
+    """Supervisor: send the request. Sent once the budget has room for its cost.
 
     Attributes:
         number: The number of the `BudgetRequest`.
@@ -97,10 +98,10 @@ class BatchDone:
 
 @dataclass(frozen=True, slots=True)
 class BudgetRequest:
-    """Worker: may a request of this weight be sent? Sent before each; several may wait at once."""
+    """Worker: may a request of this cost be sent? Sent before each; several may wait at once."""
 
     number: int
-    weight: int
+    cost: Cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +119,10 @@ class RateLimitPause:
 
 
 @dataclass(frozen=True, slots=True)
-class WeightUsed:
-    """Worker: the weight used in this minute. Sent when an answer of the exchange states it."""
+class LimitRead:
+    """Worker: what an answer of the exchange says about a limit. Sent when one says anything."""
 
-    weight: int
+    reading: LimitReading
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ FromWorker = (
     | BudgetRequest
     | ProbeEnded
     | RateLimitPause
-    | WeightUsed
+    | LimitRead
     | Heartbeat
     | StoreUnreachable
     | Misconfigured

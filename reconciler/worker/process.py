@@ -24,6 +24,7 @@ import structlog
 
 from reconciler.errors import ConfigurationError, NotSent, StoreRefused, StoreUnavailable
 from reconciler.resilience.breaker_state import BreakerSnapshot
+from reconciler.resilience.limits import Cost, LimitReading
 from reconciler.worker.messages import (
     AssignBatch,
     BatchDone,
@@ -36,13 +37,13 @@ from reconciler.worker.messages import (
     FromSupervisor,
     FromWorker,
     Heartbeat,
+    LimitRead,
     Misconfigured,
     ProbeEnded,
     RateLimitPause,
     Ready,
     Stop,
     StoreUnreachable,
-    WeightUsed,
 )
 from reconciler.worker.outbox import Outbox
 from reconciler.worker.release import own_release
@@ -229,8 +230,8 @@ class BudgetClient:
         self._probe: asyncio.Task[Any] | None = None
         """The task that sends the first request after a rate-limit pause."""
 
-    async def take(self, weight: int) -> None:
-        """Wait until the supervisor grants `weight`.
+    async def take(self, cost: Cost) -> None:
+        """Wait until the supervisor grants `cost`.
 
         Raises:
             NotSent: it was denied, because this worker is shutting down.
@@ -239,7 +240,7 @@ class BudgetClient:
         granted = asyncio.get_running_loop().create_future()
         self._waiting[number] = granted
         try:
-            self._send(BudgetRequest(number, weight))
+            self._send(BudgetRequest(number, dict(cost)))
             is_probe = await granted
         finally:
             del self._waiting[number]
@@ -256,9 +257,9 @@ class BudgetClient:
         """Report that the exchange has asked for a rate-limit pause."""
         self._send(RateLimitPause(seconds))
 
-    async def observe(self, used_weight: int) -> None:
-        """Report the weight that the account has used in this minute."""
-        self._send(WeightUsed(used_weight))
+    async def observe(self, reading: LimitReading) -> None:
+        """Report what an answer says about one limit."""
+        self._send(LimitRead(reading))
 
     def grant(self, number: int, *, is_probe: bool = False) -> None:
         """Release the request that waits under `number`; it may have been cancelled meanwhile."""

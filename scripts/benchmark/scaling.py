@@ -87,7 +87,7 @@ class Case:
     ended_share: float
     batch_size: int = 200
     stale_seconds: float = 300.0
-    weight_per_minute: float = VENUE.weight_per_minute * 0.5
+    weight_per_minute: float = VENUE.limits[0].per_minute * 0.5
     checkpoint_seconds: float = 300.0
 
     @property

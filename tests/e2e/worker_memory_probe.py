@@ -14,6 +14,7 @@ from typing import TypedDict
 
 import reconciler.worker.preload
 from reconciler.orders.workload import OrderWorkload
+from reconciler.resilience.limits import Cost, LimitReading
 from reconciler.workload import Batch
 
 
@@ -36,13 +37,13 @@ class Measurements(TypedDict):
 class EndlessBudget:
     """A budget that grants everything at once."""
 
-    async def take(self, weight: int) -> None: ...
+    async def take(self, cost: Cost) -> None: ...
 
     async def record_outcome(self, *, is_alive: bool) -> None: ...
 
     async def pause(self, seconds: float) -> None: ...
 
-    async def observe(self, used_weight: int) -> None: ...
+    async def observe(self, reading: LimitReading) -> None: ...
 
 
 async def work(workload: OrderWorkload, pickled: Sequence[bytes]) -> Measurements:

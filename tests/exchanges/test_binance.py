@@ -37,6 +37,7 @@ from reconciler.exchanges.binance.api_client import percent_encode, signature_of
 from reconciler.exchanges.binance.constants import ERROR_KINDS, STATUSES, VENUE, ErrorKind
 from reconciler.exchanges.binance.refs import request_symbol
 from reconciler.exchanges.signing import HmacKey
+from reconciler.resilience.limits import Cost, LimitReading, weight_of
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -198,8 +199,8 @@ class DirectSender:
     def __init__(self) -> None:
         self.weights: list[int] = []
 
-    async def call(self, weight: int, send: Callable[[], Awaitable[T]], **_: object) -> T:
-        self.weights.append(weight)
+    async def call(self, cost: Cost, send: Callable[[], Awaitable[T]], **_: object) -> T:
+        self.weights.append(weight_of(cost))
         return await send()
 
 
@@ -207,9 +208,9 @@ class FakeBudget:
     """A budget that records the used weight."""
 
     def __init__(self) -> None:
-        self.observed: list[int] = []
+        self.observed: list[int | None] = []
 
-    async def take(self, weight: int) -> None:
+    async def take(self, cost: Cost) -> None:
         raise NotImplementedError
 
     async def record_outcome(self, *, is_alive: bool) -> None:
@@ -218,8 +219,8 @@ class FakeBudget:
     async def pause(self, seconds: float) -> None:
         raise NotImplementedError
 
-    async def observe(self, used_weight: int) -> None:
-        self.observed.append(used_weight)
+    async def observe(self, reading: LimitReading) -> None:
+        self.observed.append(reading.used)
 
 
 @dataclass
@@ -682,10 +683,10 @@ async def test_failed_lookup_of_round_two_keeps_round_one(harness: Harness) -> N
 
 async def test_breaker_that_opens_mid_batch_loses_no_answer(harness: Harness) -> None:
     class BreakingGuard(DirectSender):
-        async def call(self, weight: int, send: Callable[[], Awaitable[T]], **_: object) -> T:
+        async def call(self, cost: Cost, send: Callable[[], Awaitable[T]], **_: object) -> T:
             if len(self.weights) == 2:
                 raise BreakerOpen(retry_after_seconds=120)
-            return await super().call(weight, send)
+            return await super().call(cost, send)
 
     harness.sender = BreakingGuard()
     harness.server.holds(*(a_row(i) for i in range(5)))

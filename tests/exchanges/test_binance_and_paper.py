@@ -27,6 +27,7 @@ from reconciler.paper.listing import OrderSpec, build_order, listed_order
 from reconciler.paper.orders import SeedOptions
 from reconciler.paper.server import new_exchange, serve_in_thread
 from reconciler.paper.weight_meter import WeightMeter
+from reconciler.resilience.limits import Cost, LimitReading, weight_of
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -39,8 +40,8 @@ class DirectSender:
     def __init__(self) -> None:
         self.weight = 0
 
-    async def call(self, weight: int, send: Callable[[], Awaitable[T]], **_: object) -> T:
-        self.weight += weight
+    async def call(self, cost: Cost, send: Callable[[], Awaitable[T]], **_: object) -> T:
+        self.weight += weight_of(cost)
         return await send()
 
 
@@ -48,14 +49,14 @@ class FakeBudget:
     def __init__(self) -> None:
         self.used = 0
 
-    async def take(self, weight: int) -> None: ...
+    async def take(self, cost: Cost) -> None: ...
 
     async def record_outcome(self, *, is_alive: bool) -> None: ...
 
     async def pause(self, seconds: float) -> None: ...
 
-    async def observe(self, used_weight: int) -> None:
-        self.used = max(self.used, used_weight)
+    async def observe(self, reading: LimitReading) -> None:
+        self.used = max(self.used, reading.used or 0)
 
 
 @dataclass

@@ -29,6 +29,7 @@ from reconciler.exchanges.binance.raw_orders import RawOrder, decode_order
 from reconciler.exchanges.binance.reports import to_report
 from reconciler.exchanges.http_client import MAX_ANSWER_BYTES
 from reconciler.exchanges.request_policy import SingleAttempt
+from reconciler.resilience.limits import Cost, LimitReading
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -140,16 +141,16 @@ class RawServer:
 
 class FakeBudget:
     def __init__(self) -> None:
-        self.observed: list[int] = []
+        self.observed: list[int | None] = []
 
-    async def take(self, weight: int) -> None: ...
+    async def take(self, cost: Cost) -> None: ...
 
     async def record_outcome(self, *, is_alive: bool) -> None: ...
 
     async def pause(self, seconds: float) -> None: ...
 
-    async def observe(self, used_weight: int) -> None:
-        self.observed.append(used_weight)
+    async def observe(self, reading: LimitReading) -> None:
+        self.observed.append(reading.used)
         await self.while_observing()
 
     async def while_observing(self) -> None: ...

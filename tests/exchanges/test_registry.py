@@ -16,6 +16,7 @@ from reconciler.errors import ConfigurationError
 from reconciler.exchanges.base import Exchange, OrderRef, Venue
 from reconciler.exchanges.registry import NAMES, open_exchange, venue
 from reconciler.exchanges.tls import trusted_authorities
+from reconciler.resilience.limits import Cost, LimitReading, weight_of
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -26,19 +27,19 @@ SIGNED = Credentials(api_key=KEY, api_secret=SECRET)
 
 
 class DirectSender:
-    async def call(self, weight: int, send: Callable[[], Awaitable[T]], **_: object) -> T:
-        assert weight > 0
+    async def call(self, cost: Cost, send: Callable[[], Awaitable[T]], **_: object) -> T:
+        assert weight_of(cost) > 0
         return await send()
 
 
 class UnlimitedBudget:
-    async def take(self, weight: int) -> None: ...
+    async def take(self, cost: Cost) -> None: ...
 
     async def record_outcome(self, *, is_alive: bool) -> None: ...
 
     async def pause(self, seconds: float) -> None: ...
 
-    async def observe(self, used_weight: int) -> None: ...
+    async def observe(self, reading: LimitReading) -> None: ...
 
 
 def opened(at: Venue, credentials: Credentials) -> Exchange:
@@ -66,7 +67,8 @@ def test_exchange_has_its_own_address_unless_another_is_given(
     found = venue(name, base_url)
 
     assert (found.name, found.base_url) == (name, address)
-    assert (found.weight_per_minute, found.history_page_size) == (6000, 1000)
+    (limit,) = found.limits
+    assert (limit.amount, limit.per_minute, found.chunk_size) == (6000, 6000, 1000)
 
 
 @pytest.mark.parametrize("name", ["bybit", "okx", "kraken", "coinbase", "ccxt:gate", "", "bnance"])

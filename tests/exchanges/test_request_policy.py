@@ -30,9 +30,12 @@ from reconciler.exchanges.request_policy import (
 )
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.breaker_state import BreakerState
+from reconciler.resilience.limits import Cost, LimitReading, weight_of
 from reconciler.settings import BreakerPolicy, RetryPolicy
 from tests.fakes import FailingRequest, FakeClock, FakeSleep, outages
 
+LIGHT: Cost = {"weight": 1}
+LOOKUP: Cost = {"weight": 4}
 QUERY = "symbol=BTCUSDT&signature=5ec2e7"
 
 
@@ -45,8 +48,8 @@ class FakeBudget:
         self.on_take: Callable[[], None] = lambda: None
         self.on_outcome: Callable[[], None] = lambda: None
 
-    async def take(self, weight: int) -> None:
-        self.events.append(("take", weight))
+    async def take(self, cost: Cost) -> None:
+        self.events.append(("take", weight_of(cost)))
         self.on_take()
 
     async def record_outcome(self, *, is_alive: bool) -> None:
@@ -56,8 +59,8 @@ class FakeBudget:
     async def pause(self, seconds: float) -> None:
         self.events.append(("pause", seconds))
 
-    async def observe(self, used_weight: int) -> None:
-        self.events.append(("observe", used_weight))
+    async def observe(self, reading: LimitReading) -> None:
+        raise NotImplementedError
 
 
 @pytest.fixture
@@ -103,7 +106,7 @@ def policy(
 async def test_call_returns_what_the_request_returned(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    answer = await policy.call(4, FailingRequest(clock=clock))
+    answer = await policy.call(LOOKUP, FailingRequest(clock=clock))
 
     assert answer == "answer"
     assert budget.events == [("take", 4)]
@@ -112,7 +115,7 @@ async def test_call_returns_what_the_request_returned(
 async def test_each_attempt_takes_weight_from_the_budget(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    await policy.call(4, FailingRequest(*outages(2), clock=clock))
+    await policy.call(LOOKUP, FailingRequest(*outages(2), clock=clock))
 
     assert budget.events == [("take", 4)] * 3
 
@@ -123,7 +126,7 @@ async def test_an_outage_is_retried_and_then_raised(
     send = FailingRequest(*outages(9), clock=clock)
 
     with pytest.raises(Unavailable, match="outage 4"):
-        await policy.call(1, send)
+        await policy.call(LIGHT, send)
 
     assert send.calls == 4
     assert len(sleep.slept) == 3
@@ -133,7 +136,7 @@ async def test_each_failed_attempt_counts_for_the_breaker(
     policy: RequestPolicy, breaker: Breaker, clock: FakeClock
 ) -> None:
     with pytest.raises(Unavailable):
-        await policy.call(1, FailingRequest(*outages(4), clock=clock))
+        await policy.call(LIGHT, FailingRequest(*outages(4), clock=clock))
 
     assert len(breaker.snapshot().failure_ages_seconds) == 4
 
@@ -142,12 +145,12 @@ async def test_open_breaker_spends_nothing_and_is_not_retried(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, sleep: FakeSleep, clock: FakeClock
 ) -> None:
     with pytest.raises(Refused):
-        await policy.call(1, FailingRequest(Refused("bad key", hint="-"), clock=clock))
+        await policy.call(LIGHT, FailingRequest(Refused("bad key", hint="-"), clock=clock))
     budget.events.clear()
     send = FailingRequest(clock=clock)
 
     with pytest.raises(BreakerOpen):
-        await policy.call(1, send)
+        await policy.call(LIGHT, send)
 
     assert breaker.state is BreakerState.OPEN
     assert send.calls == 0
@@ -159,11 +162,11 @@ async def test_breaker_that_opens_between_retries_ends_them(
     policy: RequestPolicy, clock: FakeClock
 ) -> None:
     with pytest.raises(Unavailable):
-        await policy.call(1, FailingRequest(*outages(4), clock=clock))
+        await policy.call(LIGHT, FailingRequest(*outages(4), clock=clock))
     send = FailingRequest(*outages(4), clock=clock)
 
     with pytest.raises(Unavailable, match="outage 1"):  # it was sent, so its own failure is raised
-        await policy.call(1, send)
+        await policy.call(LIGHT, send)
 
     assert send.calls == 1
 
@@ -179,7 +182,7 @@ async def test_breaker_opening_during_the_budget_wait_sends_nothing(
     send = FailingRequest(clock=clock)
 
     with pytest.raises(BreakerOpen):
-        await policy.call(1, send)
+        await policy.call(LIGHT, send)
 
     assert send.calls == 0
 
@@ -189,7 +192,7 @@ async def test_rate_limit_is_waited_out_as_often_as_needed(
 ) -> None:
     limits = [RateLimited("429", retry_after_seconds=30)] * 20
 
-    answer = await policy.call(2, FailingRequest(*limits, clock=clock))
+    answer = await policy.call({"weight": 2}, FailingRequest(*limits, clock=clock))
 
     assert answer == "answer"
     assert budget.events == [("take", 2), ("pause", 30)] * 20 + [("take", 2)]
@@ -201,13 +204,13 @@ async def test_rate_limit_does_not_use_up_a_retry(policy: RequestPolicy, clock: 
     limited = RateLimited("429", retry_after_seconds=1)
     mixed = [limited, *outages(2), limited, Unavailable("outage 3"), limited]
 
-    assert await policy.call(1, FailingRequest(*mixed, clock=clock)) == "answer"
+    assert await policy.call(LIGHT, FailingRequest(*mixed, clock=clock)) == "answer"
 
 
 async def test_rate_limit_without_a_time_still_causes_a_pause(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    await policy.call(1, FailingRequest(RateLimited("429", retry_after_seconds=0), clock=clock))
+    await policy.call(LIGHT, FailingRequest(RateLimited("429", retry_after_seconds=0), clock=clock))
 
     assert ("pause", 1) in budget.events
 
@@ -223,7 +226,7 @@ async def test_lasting_failure_is_raised_without_a_retry(
     send = FailingRequest(error, clock=clock)
 
     with pytest.raises(type(error)) as caught:
-        await policy.call(1, send)
+        await policy.call(LIGHT, send)
 
     assert caught.value is error
     assert send.calls == 1
@@ -237,7 +240,7 @@ async def test_unexpected_error_fails_its_request_and_is_logged_once(
 
     send = FailingRequest(bug(), bug(), bug(), bug(), clock=clock)
     with structlog.testing.capture_logs() as logged, pytest.raises(Malformed, match="ValueError"):
-        await policy.call(1, send)
+        await policy.call(LIGHT, send)
 
     (line,) = [line for line in logged if line["event"] == "exchange.answer_not_handled"]
     assert "fakes.py" in line["trace"]
@@ -252,7 +255,7 @@ async def test_cancelled_call_counts_neither_as_failure_nor_success(
         is_sent.set()
         await asyncio.Event().wait()
 
-    call = asyncio.create_task(policy.call(1, never_answered))
+    call = asyncio.create_task(policy.call(LIGHT, never_answered))
     await is_sent.wait()
 
     call.cancel()
@@ -267,11 +270,11 @@ async def test_usage_counts_each_event_once_and_starts_again(
     policy: RequestPolicy, usage: UsageCounter, clock: FakeClock
 ) -> None:
     errors = [Unavailable("503"), Malformed("{"), RateLimited("429", retry_after_seconds=1)]
-    await policy.call(4, FailingRequest(*errors, clock=clock))
+    await policy.call(LOOKUP, FailingRequest(*errors, clock=clock))
     with pytest.raises(Refused):
-        await policy.call(20, FailingRequest(Refused("bad key", hint="-"), clock=clock))
+        await policy.call({"weight": 20}, FailingRequest(Refused("bad key", hint="-"), clock=clock))
     with pytest.raises(BreakerOpen):
-        await policy.call(4, FailingRequest(clock=clock))
+        await policy.call(LOOKUP, FailingRequest(clock=clock))
 
     taken = usage.take()
 
@@ -299,7 +302,7 @@ def test_usage_counts_clock_skew_by_its_class() -> None:
 
 def test_usage_can_be_pickled_to_another_process() -> None:
     usage = UsageCounter()
-    usage.count_request(4)
+    usage.count_request(LOOKUP)
     usage.count_error(Unavailable("503"))
     taken = usage.take()
 
@@ -334,7 +337,7 @@ async def test_every_httpx_error_is_translated_to_one_of_ours(
     policy: RequestPolicy, clock: FakeClock, error_type: type[HttpxError]
 ) -> None:
     with pytest.raises(ExchangeError) as caught:
-        await policy.call(1, FailingRequest(*[an_httpx_error(error_type)] * 4, clock=clock))
+        await policy.call(LIGHT, FailingRequest(*[an_httpx_error(error_type)] * 4, clock=clock))
 
     assert QUERY not in str(caught.value)
     assert "signature" not in str(caught.value)
@@ -401,7 +404,7 @@ async def get(policy: RequestPolicy, url: str) -> str:
             response.raise_for_status()
             return response.text
 
-        return await policy.call(1, send)
+        return await policy.call(LIGHT, send)
 
 
 async def test_an_answer_over_http_is_returned(policy: RequestPolicy) -> None:
@@ -455,22 +458,25 @@ ABOUT = ("BTCUSDT", "17")
 async def test_one_failing_order_triggers_a_liveness_check(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    check = LivenessCheck(weight=1, send=FailingRequest(clock=clock))
+    check = LivenessCheck(cost=LIGHT, send=FailingRequest(clock=clock))
 
     with pytest.raises(Unavailable):
         await policy.call(
-            4, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
+            LOOKUP, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
         )
     with pytest.raises(RequestRejected, match="outage 1; the exchange answers for others"):
         await policy.call(
-            4, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
+            LOOKUP, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
         )
 
     assert breaker.state is BreakerState.CLOSED
     assert budget.events.count(("take", 1)) == 1
-    assert await policy.call(4, FailingRequest(clock=clock), subject=("BTCUSDT", "18")) == "answer"
+    assert (
+        await policy.call(LOOKUP, FailingRequest(clock=clock), subject=("BTCUSDT", "18"))
+        == "answer"
+    )
     with pytest.raises(Suspended):
-        await policy.call(4, FailingRequest(clock=clock), subject=ABOUT)
+        await policy.call(LOOKUP, FailingRequest(clock=clock), subject=ABOUT)
 
 
 @pytest.mark.parametrize("has_check", [True, False])
@@ -478,7 +484,7 @@ async def test_failed_or_missing_liveness_check_opens_the_breaker(
     policy: RequestPolicy, breaker: Breaker, clock: FakeClock, *, has_check: bool
 ) -> None:
     check = (
-        LivenessCheck(weight=1, send=FailingRequest(*outages(9), clock=clock))
+        LivenessCheck(cost=LIGHT, send=FailingRequest(*outages(9), clock=clock))
         if has_check
         else None
     )
@@ -486,7 +492,10 @@ async def test_failed_or_missing_liveness_check_opens_the_breaker(
     for _ in range(2):
         with pytest.raises(Unavailable):
             await policy.call(
-                4, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
+                LOOKUP,
+                FailingRequest(*outages(9), clock=clock),
+                subject=ABOUT,
+                liveness_check=check,
             )
 
     assert breaker.state is BreakerState.OPEN
@@ -496,12 +505,15 @@ async def test_rate_limited_liveness_check_proves_life_and_pauses(
     policy: RequestPolicy, breaker: Breaker, budget: FakeBudget, clock: FakeClock
 ) -> None:
     limited = FailingRequest(RateLimited("429", retry_after_seconds=30), clock=clock)
-    check = LivenessCheck(weight=1, send=limited)
+    check = LivenessCheck(cost=LIGHT, send=limited)
 
     for _ in range(2):
         with pytest.raises((Unavailable, RequestRejected)):
             await policy.call(
-                4, FailingRequest(*outages(9), clock=clock), subject=ABOUT, liveness_check=check
+                LOOKUP,
+                FailingRequest(*outages(9), clock=clock),
+                subject=ABOUT,
+                liveness_check=check,
             )
 
     assert breaker.state is BreakerState.CLOSED
@@ -515,7 +527,7 @@ async def test_rejected_request_is_not_sent_again(
 
     for _ in range(6):
         with pytest.raises(RequestRejected):
-            await policy.call(4, send, subject=ABOUT)
+            await policy.call(LOOKUP, send, subject=ABOUT)
 
     assert send.calls == 6
     assert breaker.state is BreakerState.CLOSED
@@ -543,7 +555,7 @@ async def test_budget_gets_the_outcome_of_each_request(
     outcomes: list[bool],
 ) -> None:
     with suppress(Refused, RequestRejected):
-        await policy.call(1, FailingRequest(*errors, clock=clock))
+        await policy.call(LIGHT, FailingRequest(*errors, clock=clock))
 
     assert budget.outcomes == outcomes
 
@@ -554,7 +566,7 @@ async def test_budget_is_paused_before_the_outcome_is_recorded(
     events_before: list[int] = []
     budget.on_outcome = lambda: events_before.append(len(budget.events))
 
-    await policy.call(1, FailingRequest(RateLimited("429", retry_after_seconds=9), clock=clock))
+    await policy.call(LIGHT, FailingRequest(RateLimited("429", retry_after_seconds=9), clock=clock))
 
     assert budget.events == [("take", 1), ("pause", 9), ("take", 1)]
     assert events_before == [2, 3]
@@ -563,6 +575,8 @@ async def test_budget_is_paused_before_the_outcome_is_recorded(
 async def test_no_answer_pauses_us_for_longer_than_any_ban(
     policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
 ) -> None:
-    await policy.call(1, FailingRequest(RateLimited("429", retry_after_seconds=1e308), clock=clock))
+    await policy.call(
+        LIGHT, FailingRequest(RateLimited("429", retry_after_seconds=1e308), clock=clock)
+    )
 
     assert ("pause", 259_200) in budget.events

@@ -11,6 +11,7 @@ import signal
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
@@ -19,6 +20,7 @@ import reconciler
 from reconciler.errors import ConfigurationError, Problem, StoreUnavailable
 from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
+from reconciler.resilience.limits import LimitScope, RateLimit
 from reconciler.workload import (
     NO_BREAKER,
     AnomalyStats,
@@ -150,6 +152,17 @@ class FakeWorkload(Workload):
     breaker: BreakerSnapshot = NO_BREAKER
     deadly_shard: int | None = None
     has_planning_gate: bool = False
+
+    @property
+    def limits(self) -> tuple[RateLimit, ...]:
+        """One limit of weight a minute."""
+        limit = RateLimit(
+            name="weight",
+            scope=LimitScope.ADDRESS,
+            amount=self.weight_per_minute,
+            window=timedelta(minutes=1),
+        )
+        return (limit,)
 
     def open_planner(self) -> "FakePlanner":
         """Open the parent's side."""
@@ -307,7 +320,7 @@ class FakeHandler(Handler):
                     [Problem(what="the fake workload is broken", hint="buy another")]
                 )
             case Behaviour.ASK:
-                await self._budget.take(WEIGHT)
+                await self._budget.take({"weight": WEIGHT})
                 self._workspace.say("granted", id=item.id, shard=self._shard)
             case Behaviour.BAN:
                 await self._budget.pause(3600)

@@ -122,7 +122,7 @@ async def _ask(
         venue,
         credentials=credentials,
         sender=SingleAttempt(answer_seconds),
-        budget=LocalBudget(WeightWindow(venue.weight_per_minute, share=1)),
+        budget=LocalBudget(WeightWindow(venue.limits[0].amount, share=1)),
         clock=lambda: datetime.now(UTC),
     )
     try:

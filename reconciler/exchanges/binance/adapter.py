@@ -38,11 +38,12 @@ from reconciler.exchanges import query_plan
 from reconciler.exchanges.base import Account, Clock, Failure, LookupResult, OrderRef, Venue
 from reconciler.exchanges.binance.api_client import ApiClient, ApiResponse
 from reconciler.exchanges.binance.constants import (
-    ACCOUNT_WEIGHT,
+    ACCOUNT_COST,
     COSTS,
     MAX_SYMBOLS_BYTES,
+    SYMBOLS_COST,
     SYMBOLS_PARAMETERS,
-    SYMBOLS_WEIGHT,
+    WEIGHT,
     ErrorKind,
 )
 from reconciler.exchanges.binance.decoding import (
@@ -141,7 +142,7 @@ class Binance:
         Raises:
             ExchangeError: the exchange did not answer, or refused the credentials.
         """
-        response = await self._api.get("/api/v3/account", {}, ACCOUNT_WEIGHT, decode_account)
+        response = await self._api.get("/api/v3/account", {}, ACCOUNT_COST, decode_account)
         if isinstance(response.value, ErrorResponse):
             raise as_exception(response.value)
         uid = response.value.uid
@@ -167,7 +168,7 @@ class Binance:
         return await self._api.get_unsigned(
             "/api/v3/exchangeInfo",
             SYMBOLS_PARAMETERS,
-            SYMBOLS_WEIGHT,
+            SYMBOLS_COST,
             decode_symbols,
             max_bytes=MAX_SYMBOLS_BYTES,
         )
@@ -265,7 +266,7 @@ class Binance:
         response = await self._api.get(
             "/api/v3/order",
             parameters,
-            COSTS.one_order,
+            {WEIGHT: COSTS.one_order},
             partial(decode_lookup, ref),
             subject=(ref.symbol, ref.external_order_id),
         )
@@ -278,7 +279,7 @@ class Binance:
             return await self._api.get(
                 path,
                 parameters,
-                weight,
+                {WEIGHT: weight},
                 lambda body: require_symbol(symbol, decode_orders(body)),
                 subject=ALL_SYMBOLS if symbol is None else (symbol,),
             )

@@ -26,8 +26,9 @@ from reconciler.exchanges.binance.constants import (
     MAX_TIME_MS,
     MAX_USED_WEIGHT,
     RECV_WINDOW_MS,
-    TIME_WEIGHT,
+    TIME_COST,
     USED_WEIGHT_HEADER,
+    WEIGHT,
     ErrorKind,
 )
 from reconciler.exchanges.binance.decoding import (
@@ -43,6 +44,7 @@ from reconciler.exchanges.request_policy import LivenessCheck, Sender
 from reconciler.exchanges.signing import SigningKey, load_signing_key
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.fault_isolation import EXCHANGE, Subject
+from reconciler.resilience.limits import Cost, LimitReading
 from reconciler.settings import Credentials, KeyType
 
 T = TypeVar("T")
@@ -96,7 +98,7 @@ class ApiClient:
         self,
         path: str,
         parameters: Mapping[str, str],
-        weight: int,
+        cost: Cost,
         decode: Decoder[T],
         *,
         subject: Subject = EXCHANGE,
@@ -114,7 +116,7 @@ class ApiClient:
         while True:
             sent_at = self._clock()
             try:
-                return await self._get_with_clock(path, parameters, weight, decode, subject)
+                return await self._get_with_clock(path, parameters, cost, decode, subject)
             except FirewallRefused as refusal:
                 # If the firewall refuses everything, this waits until the pause is over.
                 refusals += await self._passes_other_requests()
@@ -133,16 +135,16 @@ class ApiClient:
         self,
         path: str,
         parameters: Mapping[str, str],
-        weight: int,
+        cost: Cost,
         decode: Decoder[T],
         subject: Subject,
     ) -> ApiResponse[T]:
         async def get_at(offset: timedelta | None) -> ApiResponse[T]:
             return await self._sender.call(
-                weight,
+                cost,
                 partial(self._attempt, path, parameters, decode, offset),
                 subject=subject,
-                liveness_check=LivenessCheck(weight=TIME_WEIGHT, send=self._attempt_offset),
+                liveness_check=LivenessCheck(cost=TIME_COST, send=self._attempt_offset),
             )
 
         offset = await self._signing_offset()
@@ -168,14 +170,14 @@ class ApiClient:
                 is_first = False
                 raise
 
-        await self._sender.call(TIME_WEIGHT, attempt)
+        await self._sender.call(TIME_COST, attempt)
         return is_first
 
     async def get_unsigned(
         self,
         path: str,
         parameters: Mapping[str, str],
-        weight: int,
+        cost: Cost,
         decode: Decoder[T],
         *,
         max_bytes: int = MAX_ANSWER_BYTES,
@@ -189,7 +191,7 @@ class ApiClient:
             BreakerOpen: nothing was sent.
         """
         attempt = partial(self._attempt_unsigned, path, parameters, decode, max_bytes)
-        return await self._sender.call(weight, attempt)
+        return await self._sender.call(cost, attempt)
 
     async def server_offset(self) -> timedelta:
         """Return how far the exchange's clock is ahead of ours; ask once, then remember it.
@@ -210,7 +212,7 @@ class ApiClient:
             ExchangeError: there is no usable answer.
             BreakerOpen: nothing was sent.
         """
-        return await self._sender.call(TIME_WEIGHT, self._attempt_offset)
+        return await self._sender.call(TIME_COST, self._attempt_offset)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -248,7 +250,7 @@ class ApiClient:
         if used is None:
             log.warning("exchange.used_weight_not_believed", told=header[:40])
             return
-        await self._budget.observe(used)
+        await self._budget.observe(LimitReading(name=WEIGHT, used=used))
 
     def _signed(self, parameters: Mapping[str, str], server_time: datetime) -> str:
         query = percent_encode(

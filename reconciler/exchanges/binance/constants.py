@@ -12,17 +12,23 @@ from types import MappingProxyType
 from reconciler.domain.status import Status
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.query_plan import QueryCosts
+from reconciler.resilience.limits import Cost, LimitScope, RateLimit
+
+WEIGHT = "weight"
+"""The one limit: the weight of all requests from an address, in any minute."""
 
 VENUE = Venue(
     name="binance",
     base_url="https://api.binance.com",
     # enums.md, "Rate limiters", REQUEST_WEIGHT; per IP, not per key (rest-api.md, "IP Limits").
-    weight_per_minute=6000,
+    limits=(
+        RateLimit(name=WEIGHT, scope=LimitScope.ADDRESS, amount=6000, window=timedelta(minutes=1)),
+    ),
     # rest-api.md, "Query order".
-    lookup_weight=4,
+    lookup_cost={WEIGHT: 4},
     # rest-api.md, "All orders": `limit` is 500 by default, 1000 at most.
-    history_page_size=1000,
-    history_page_weight=20,
+    chunk_size=1000,
+    chunk_cost={WEIGHT: 20},
     # errors.md, -2026: ended orders with nothing executed are archived after 90 days.
     retention=timedelta(days=90),
     # The query side lags the matching engine by up to 10 s.
@@ -31,19 +37,19 @@ VENUE = Venue(
 
 # rest-api.md, "Query order", "Current open orders" (with and without a symbol) and "All orders".
 COSTS = QueryCosts(
-    one_order=VENUE.lookup_weight,
+    one_order=VENUE.lookup_cost[WEIGHT],
     open_orders=6,
     all_open_orders=80,
-    history_page=VENUE.history_page_weight,
-    page_size=VENUE.history_page_size,
+    history_page=VENUE.chunk_cost[WEIGHT],
+    page_size=VENUE.chunk_size,
 )
-ACCOUNT_WEIGHT = 20
-TIME_WEIGHT = 1
+ACCOUNT_COST: Cost = {WEIGHT: 20}
+TIME_COST: Cost = {WEIGHT: 1}
 
 # rest-api.md, "Exchange information", read 2026-11-28. Without `symbolStatus` it lists symbols of
 # every status, so one whose trading is halted is listed too; without `permissions`, all symbols
 # that SPOT, MARGIN or LEVERAGED accounts trade. The permission sets are most of the answer.
-SYMBOLS_WEIGHT = 20
+SYMBOLS_COST: Cost = {WEIGHT: 20}
 SYMBOLS_PARAMETERS = MappingProxyType({"showPermissionSets": "false"})
 MAX_SYMBOLS_BYTES = 32 * 2**20
 """The list of all symbols, with the rules of each, is longer than any answer about orders."""
@@ -57,7 +63,7 @@ RECV_WINDOW_MS = 5000
 USED_WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
 """rest-api.md, "IP Limits": in every answer, the address's weight in the current minute."""
 
-MAX_USED_WEIGHT = 100 * VENUE.weight_per_minute
+MAX_USED_WEIGHT = 100 * VENUE.limits[0].amount
 """No minute uses a hundred times its limit, so a larger number is ignored as a mistake."""
 
 MAX_CLOCK_OFFSET = timedelta(hours=12)

@@ -18,7 +18,7 @@ AT_ONCE = (1, 2, REQUESTS_AT_ONCE, 8, 16, 50)
 FAR_MS = 20
 LATENCIES_MS = (0, FAR_MS)
 ORDERS, QUICK_ORDERS = 300, 60
-ALLOWED_PER_SECOND = VENUE.weight_per_minute / 60 / COSTS.one_order
+ALLOWED_PER_SECOND = VENUE.limits[0].per_minute / 60 / COSTS.one_order
 """Look-ups a second that the exchange's whole limit allows, for all workers together."""
 
 Rates = dict[tuple[int, int], list[float]]

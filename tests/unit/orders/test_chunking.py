@@ -16,12 +16,13 @@ from reconciler.domain.status import Status
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.registry import venue
 from reconciler.orders.chunking import chunk_orders, split_for_transactions
+from reconciler.resilience.limits import weight_of
 from reconciler.store.stale_order import StaleOrder
 
 
 def with_pages_of(length: int) -> Venue:
     """Return an exchange whose history has pages of this length."""
-    return replace(venue("paper"), history_page_size=length)
+    return replace(venue("paper"), chunk_size=length)
 
 
 def some_orders(*symbols_and_ids: tuple[str, str]) -> list[StaleOrder]:
@@ -130,8 +131,12 @@ def test_chunk_costs_single_requests_until_a_page_is_cheaper() -> None:
     few = some_orders(("BTC", "1"))
     many = some_orders(*(("BTC", str(number)) for number in range(1000)))
 
-    assert [chunk.cost for chunk in chunk_orders(few, exchange)] == [exchange.lookup_weight]
-    assert [chunk.cost for chunk in chunk_orders(many, exchange)] == [exchange.history_page_weight]
+    assert [chunk.cost for chunk in chunk_orders(few, exchange)] == [
+        weight_of(exchange.lookup_cost)
+    ]
+    assert [chunk.cost for chunk in chunk_orders(many, exchange)] == [
+        weight_of(exchange.chunk_cost)
+    ]
 
 
 def test_neighbouring_rows_are_written_in_different_transactions() -> None:

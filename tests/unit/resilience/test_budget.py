@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.resilience.budget import Budget, LocalBudget, WeightWindow
+from reconciler.resilience.limits import LimitReading
 from tests.fakes import FakeClock
 
 
@@ -180,9 +181,9 @@ async def test_local_budget_waits_until_the_weight_may_be_spent(
     window: WeightWindow, clock: FakeClock
 ) -> None:
     budget: Budget = LocalBudget(window, sleep=clock.sleep)
-    await budget.take(100)
+    await budget.take({"weight": 100})
 
-    await budget.take(10)
+    await budget.take({"weight": 10})
 
     assert clock.now == 1_060
     assert window.spent == 10
@@ -194,13 +195,13 @@ async def test_local_budget_waits_until_a_pause_is_over(
     budget = LocalBudget(window, sleep=clock.sleep)
     await budget.pause(7)
 
-    await budget.take(1)
+    await budget.take({"weight": 1})
 
     assert clock.now == 1_007
 
 
 async def test_local_budget_records_the_used_weight(window: WeightWindow) -> None:
-    await LocalBudget(window).observe(200)
+    await LocalBudget(window).observe(LimitReading(name="weight", used=200))
 
     assert window.paused_seconds == 60
 
@@ -209,11 +210,11 @@ async def test_local_budget_serves_requests_in_order(
     window: WeightWindow, clock: FakeClock
 ) -> None:
     budget = LocalBudget(window, sleep=clock.sleep)
-    await budget.take(50)
+    await budget.take({"weight": 50})
     served: list[int] = []
 
     async def ask(weight: int) -> None:
-        await budget.take(weight)
+        await budget.take({"weight": weight})
         served.append(weight)
 
     async with asyncio.TaskGroup() as group:

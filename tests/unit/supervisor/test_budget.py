@@ -4,6 +4,7 @@ from collections.abc import Callable
 import pytest
 
 from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
+from reconciler.resilience.limits import LimitReading
 from reconciler.supervisor.budget import (
     PROBE_TIMEOUT_SECONDS,
     BudgetReply,
@@ -50,7 +51,7 @@ class BudgetOnAClock:
         self.denied: list[str] = []
 
     def ask(self, name: str, weight: int, *, owner: int = 0) -> None:
-        self.budget.request(owner, weight, lambda reply: self._record(name, reply))
+        self.budget.request(owner, {"weight": weight}, lambda reply: self._record(name, reply))
 
     def _record(self, name: str, reply: BudgetReply) -> None:
         (self.denied if reply is BudgetReply.DENIED else self.granted).append(name)
@@ -117,7 +118,7 @@ async def test_a_pause_also_delays_a_request_that_waits_already(budget: BudgetOn
 
 
 async def test_an_account_used_up_by_others_pauses_us(budget: BudgetOnAClock) -> None:
-    budget.budget.observe(190)
+    budget.budget.observe(LimitReading(name="weight", used=190))
     budget.ask("patient", 1)
 
     assert budget.granted == []
