@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import click
 
@@ -10,6 +10,7 @@ from reconciler.cli.ui.output import print_json, print_table
 from reconciler.cli.ui.progress import show_activity
 from reconciler.domain.decide import Policy
 from reconciler.domain.order import OrderId
+from reconciler.domain.retention import Retention
 from reconciler.store.database import Database
 from reconciler.store.orders_table import read_orders_table
 from reconciler.store.replay import ReplayedChange, replay
@@ -74,12 +75,12 @@ def replay_changes(
     table: UserTable,
     replay_filter: ReplayFilter,
     *,
-    retention: timedelta | None,
+    retention: Retention,
 ) -> ReplayResult:
     """Decide the selected changes again, offline, and show progress.
 
-    `retention` is how long the exchange keeps orders. The decisions depend on the scales of the
-    columns of `orders`.
+    `retention` is how long the exchange remembers ended orders. The decisions depend on the scales
+    of the columns of `orders`.
 
     Raises:
         SchemaMismatch: `orders` is not suitable.

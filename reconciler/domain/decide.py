@@ -31,10 +31,10 @@ test_decide_machine.py searches for a sequence of answers that breaks one.
     (none, zero, or rounded to zero) keeps the old value. The limit price is never an average. A
     table without the column has none before and none after.
 9.  "Not found" depends on the order's age: within the grace period it says nothing yet; beyond the
-    retention horizon it proves nothing; in between it is counted, and after enough confirmations
-    the order waits for a person. It never by itself becomes `canceled` or `rejected`. "Archived"
-    proves an end with nothing executed, though not which end, only if `created_at` is beyond the
-    horizon.
+    retention horizon, which may be nearer for an order with nothing executed, it proves nothing; in
+    between it is counted, and after enough confirmations the order waits for a person. It never by
+    itself becomes `canceled` or `rejected`. "Archived" proves an end with nothing executed, though
+    not which end, only if `created_at` is beyond the horizon of such an end.
 10. An unknown status word changes nothing: hold, and carry on with the rest.
 11. A report fetched before the row's latest write, or longer ago than LONGEST_ANSWER_AGE, is stale:
     leave the row for next time. An `updated_at` ahead of the database's clock is ignored: the
@@ -79,6 +79,7 @@ from reconciler.domain.report import (
     OrderFault,
     Report,
 )
+from reconciler.domain.retention import NEVER_FORGETS, Retention
 from reconciler.domain.status import SOMETHING_EXECUTED, Status
 from reconciler.domain.value import Value, replace
 
@@ -173,7 +174,7 @@ class Policy:
         compared: The columns that are compared with the exchange's order.
         placement_grace: "Not found" says nothing this soon after `created_at`: a new order is not
             visible to queries at once (Binance: up to 10 s).
-        retention: The exchange forgets ended orders after this time; None if it never does.
+        retention: How long the exchange remembers an ended order, by how it ended.
         unwritable: The statuses that the table has no word for.
         confirmations: After this many times "not found" in a row a person should look.
     """
@@ -183,7 +184,7 @@ class Policy:
     ordered_scale: Scale = EVERY_DIGIT
     compared: frozenset[ComparedColumn] = frozenset(ComparedColumn)
     placement_grace: timedelta = timedelta(seconds=60)
-    retention: timedelta | None = None
+    retention: Retention = NEVER_FORGETS
     unwritable: frozenset[Status] = frozenset()
     confirmations: int = 3
 
@@ -253,7 +254,8 @@ def _decide_on_absence(order: Order, absence: Absent, now: datetime, policy: Pol
         return Leave(rule=Rule.JUST_PLACED)
     if _is_beyond_retention(order, now, policy):
         return _hold_not_found(
-            "not found, and older than the exchange remembers ended orders: that proves nothing;"
+            "not found, and older than the exchange remembers ended orders"
+            f"{_how_long_remembered(order, policy)}: that proves nothing;"
             " look it up in the exchange's own records"
         )
     confirmed = order.absences + 1
@@ -274,9 +276,30 @@ def _is_just_placed(order: Order, absence: Absent, policy: Policy) -> bool:
 
 
 def _is_beyond_retention(order: Order, now: datetime, policy: Policy) -> bool:
-    if order.created_at is None or policy.retention is None:
+    horizon = _horizon(order, policy)
+    if order.created_at is None or horizon is None:
         return False
-    return now - order.created_at > policy.retention
+    return now - order.created_at > horizon
+
+
+def _horizon(order: Order, policy: Policy) -> timedelta | None:
+    executed = order.facts.executed_qty
+    return policy.retention.horizon(
+        is_filled=executed.is_finite()
+        and not is_same_number(executed, _ZERO, policy.quantity_scale, order.qty)
+    )
+
+
+def _how_long_remembered(order: Order, policy: Policy) -> str:
+    horizon = _horizon(order, policy)
+    if horizon is None or horizon == policy.retention.filled:
+        return ""
+    return f" with nothing executed ({_in_hours_or_days(horizon)})"
+
+
+def _in_hours_or_days(time: timedelta) -> str:
+    hours = time // timedelta(hours=1)
+    return f"{hours} h" if hours <= _HOURS_TOLD else f"{time.days} days"
 
 
 def _hold_not_found(detail: str) -> Hold:
@@ -306,9 +329,9 @@ def _decide_on_archived(order: Order, archived: Archived, policy: Policy) -> Dec
 
 
 def _is_old_enough_for_archive(order: Order, archived: Archived, policy: Policy) -> bool:
-    if order.created_at is None or policy.retention is None:
+    if order.created_at is None or policy.retention.unfilled is None:
         return False
-    return archived.fetched_at - order.created_at > policy.retention
+    return archived.fetched_at - order.created_at > policy.retention.unfilled
 
 
 def _decide_on_report(order: Order, report: Report, policy: Policy) -> Decision:
@@ -494,3 +517,5 @@ def _rule(row: Facts, to: Facts) -> Rule:
 
 
 _ZERO = Decimal(0)
+_HOURS_TOLD = 48
+"""A longer time is told in days."""

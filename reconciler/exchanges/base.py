@@ -13,12 +13,13 @@ from typing import Protocol
 import httpx
 
 from reconciler.domain.report import Answer
+from reconciler.domain.retention import Retention
 from reconciler.domain.value import Value
 from reconciler.errors import BreakerOpen, ExchangeError, NotSent
 from reconciler.exchanges.request_policy import Sender
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.limits import Cost, RateLimit
-from reconciler.settings import Credentials
+from reconciler.settings import Credentials, KeyType
 
 
 class OrderRef(Value, cache_hash=True):
@@ -49,10 +50,14 @@ class Venue:
         chunk_size: The most orders of one symbol that one request can answer for. The supervisor
             cuts a hot symbol into chunks of this length.
         chunk_cost: What such a request takes.
-        retention: The exchange forgets ended orders after this. None means never.
+        retention: How long the exchange remembers an ended order, by how it ended.
         placement_grace: A new order may be "not found" for this long.
         needs_passphrase: True if requests are signed with EXCHANGE_API_PASSPHRASE besides key and
             secret. Adapters of other venues never get the passphrase.
+        key_types: The types of key with which the exchange's requests can be signed.
+        needs_nonce: True if each signed request carries a number that only grows for a key.
+        account_identity: What `Account.identity` is at this exchange, for a person; None if the
+            exchange never names the account of a key.
     """
 
     name: str
@@ -61,9 +66,12 @@ class Venue:
     lookup_cost: Cost
     chunk_size: int
     chunk_cost: Cost
-    retention: timedelta | None
+    retention: Retention
     placement_grace: timedelta
     needs_passphrase: bool = False
+    key_types: frozenset[KeyType] = frozenset(KeyType)
+    needs_nonce: bool = False
+    account_identity: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

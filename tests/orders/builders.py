@@ -11,6 +11,7 @@ from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Policy, decide
 from reconciler.domain.order import Facts
 from reconciler.domain.report import Report
+from reconciler.domain.retention import Retention
 from reconciler.domain.status import Status
 from reconciler.exchanges.base import Account, Failure, LookupResult, OrderRef, Venue
 from reconciler.exchanges.registry import venue
@@ -128,7 +129,7 @@ def a_handler(database: Database, exchange: FakeExchange, rows: int = ORDERS) ->
         quantity_scale=EIGHT_PLACES,
         price_scale=EIGHT_PLACES,
         placement_grace=timedelta(0),
-        retention=timedelta(days=90),
+        retention=Retention(unfilled=timedelta(days=90)),
     )
     return OrderHandler(
         exchange=exchange,

@@ -18,6 +18,7 @@ from sqlalchemy import select, text
 from reconciler.domain.decide import Policy, decide
 from reconciler.domain.order import OrderId
 from reconciler.domain.report import Absent, Answer, OrderFault, Report
+from reconciler.domain.retention import Retention
 from reconciler.domain.status import BY_VALUE, Status
 from reconciler.store import migrations
 from reconciler.store.database import Database
@@ -283,7 +284,7 @@ def a_policy(orders: OrdersTable) -> Policy:
     return Policy(
         quantity_scale=orders.quantity_scale,
         price_scale=orders.price_scale,
-        retention=timedelta(days=90),
+        retention=Retention(unfilled=timedelta(days=90)),
     )
 
 

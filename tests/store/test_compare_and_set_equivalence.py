@@ -23,6 +23,7 @@ from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Policy, decide
 from reconciler.domain.order import Side
 from reconciler.domain.report import Absent, Answer, Archived, Report
+from reconciler.domain.retention import Retention
 from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 from reconciler.exchanges.base import Account, LookupResult, OrderRef, Venue
@@ -62,7 +63,7 @@ POLICY = Policy(
     quantity_scale=EIGHT_PLACES,
     price_scale=EIGHT_PLACES,
     ordered_scale=EIGHT_PLACES,
-    retention=timedelta(days=90),
+    retention=Retention(unfilled=timedelta(days=90)),
 )
 LONG_AGO, RECENTLY, SECOND = timedelta(hours=2), timedelta(seconds=30), timedelta(seconds=1)
 

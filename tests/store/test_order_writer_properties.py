@@ -15,6 +15,7 @@ from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Change, Confirm, Decision, Hold, Leave, Policy, decide
 from reconciler.domain.order import Facts, Order, OrderId
 from reconciler.domain.report import Answer
+from reconciler.domain.retention import Retention
 from reconciler.domain.status import Status
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
@@ -98,7 +99,11 @@ meetings = st.builds(
 LONG_AGO = timedelta(hours=2)
 FORGET = "DELETE FROM orders; DELETE FROM activity_log; DELETE FROM reconciliation_holds"
 EIGHT_PLACES = DecimalPlaces(8)
-POLICY = Policy(quantity_scale=EIGHT_PLACES, price_scale=EIGHT_PLACES, retention=timedelta(days=90))
+POLICY = Policy(
+    quantity_scale=EIGHT_PLACES,
+    price_scale=EIGHT_PLACES,
+    retention=Retention(unfilled=timedelta(days=90)),
+)
 
 
 @pytest.fixture

@@ -9,10 +9,12 @@ from datetime import timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from reconciler.domain.retention import Retention
 from reconciler.domain.status import Status
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.query_plan import QueryCosts
 from reconciler.resilience.limits import Cost, LimitScope, RateLimit
+from reconciler.settings import KeyType
 
 WEIGHT = "weight"
 """The one limit: the weight of all requests from an address, in any minute."""
@@ -30,9 +32,13 @@ VENUE = Venue(
     chunk_size=1000,
     chunk_cost={WEIGHT: 20},
     # errors.md, -2026: ended orders with nothing executed are archived after 90 days.
-    retention=timedelta(days=90),
+    retention=Retention(unfilled=timedelta(days=90)),
     # The query side lags the matching engine by up to 10 s.
     placement_grace=timedelta(seconds=60),
+    # faqs/api_key_types.md.
+    key_types=frozenset({KeyType.HMAC, KeyType.ED25519, KeyType.RSA}),
+    # rest-api.md, "Account information".
+    account_identity="the account's uid",
 )
 
 # rest-api.md, "Query order", "Current open orders" (with and without a symbol) and "All orders".

@@ -7,6 +7,7 @@ from reconciler.domain.column_scale import DecimalPlaces
 from reconciler.domain.decide import Change, Decision, Policy, decide
 from reconciler.domain.order import Facts, Order, Side
 from reconciler.domain.report import Absent, Answer, Archived, OrderFault, Report
+from reconciler.domain.retention import Retention
 from reconciler.domain.status import Status
 from reconciler.domain.value import replace
 
@@ -16,7 +17,11 @@ JUST_FETCHED = NOW - timedelta(seconds=1)
 SYMBOL = "BTCUSDT"
 ORDER_ID = "9007199254740993"
 EIGHT_PLACES = DecimalPlaces(8)
-POLICY = Policy(quantity_scale=EIGHT_PLACES, price_scale=EIGHT_PLACES, retention=timedelta(days=90))
+POLICY = Policy(
+    quantity_scale=EIGHT_PLACES,
+    price_scale=EIGHT_PLACES,
+    retention=Retention(unfilled=timedelta(days=90)),
+)
 
 
 def some_facts(

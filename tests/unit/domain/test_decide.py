@@ -29,6 +29,7 @@ from reconciler.domain.decide import (
 )
 from reconciler.domain.order import Order, Side
 from reconciler.domain.report import Answer, Report
+from reconciler.domain.retention import Retention
 from reconciler.domain.status import OPEN, TERMINAL, Status
 from reconciler.domain.value import replace
 
@@ -444,6 +445,40 @@ def test_invariant_09_exchange_that_never_forgets_has_no_horizon() -> None:
     order = an_order(created_at=NOW - timedelta(days=9000))
 
     assert "1 of 3" in detail_of(decided(order, an_absence(), policy=Policy()))
+
+
+@pytest.mark.parametrize(
+    ("executed", "age", "expected"),
+    [
+        ("0", timedelta(hours=3), "nothing executed (2 h): that proves nothing"),
+        ("0", timedelta(hours=1), "1 of 3"),
+        ("0.5", timedelta(hours=3), "1 of 3"),
+        ("0.5", timedelta(days=91), "remembers ended orders: that proves nothing"),
+    ],
+)
+def test_invariant_09_horizon_depends_on_what_was_executed(
+    executed: str, age: timedelta, expected: str
+) -> None:
+    forgets = Retention(unfilled=timedelta(hours=2), filled=timedelta(days=90))
+    order = an_order(PARTIAL if Decimal(executed) else NEW, executed, created_at=NOW - age)
+
+    decision = decided(order, an_absence(), policy=Policy(retention=forgets))
+
+    assert held_for(decision) is HoldReason.NOT_FOUND
+    assert expected in detail_of(decision)
+
+
+@pytest.mark.parametrize(
+    ("unfilled", "filled", "of_unfilled"), [(None, 7, 7), (2, None, 2), (2, 7, 2), (9, 7, 7)]
+)
+def test_invariant_09_order_with_nothing_executed_may_have_been_filled_since(
+    unfilled: int | None, filled: int | None, of_unfilled: int
+) -> None:
+    days = {one: None if one is None else timedelta(days=one) for one in (unfilled, filled)}
+    retention = Retention(unfilled=days[unfilled], filled=days[filled])
+
+    assert retention.horizon(is_filled=False) == timedelta(days=of_unfilled)
+    assert retention.horizon(is_filled=True) == days[filled]
 
 
 @pytest.mark.parametrize(
@@ -879,7 +914,7 @@ def test_quantity_ordered_that_differs_by_float_errors_contradicts_nothing(qty: 
 
 
 def replace_retention(policy: Policy) -> Policy:
-    return dataclasses.replace(policy, retention=timedelta(days=90))
+    return dataclasses.replace(policy, retention=Retention(unfilled=timedelta(days=90)))
 
 
 def replace_scale(places: int) -> Policy:

@@ -39,6 +39,7 @@ from reconciler.domain.report import (
     Report,
     average_price,
 )
+from reconciler.domain.retention import Retention
 from reconciler.domain.status import OPEN, TERMINAL, Status
 from reconciler.domain.value import replace
 
@@ -50,7 +51,7 @@ POLICY = Policy(
     quantity_scale=COLUMN_SCALE,
     price_scale=COLUMN_SCALE,
     placement_grace=timedelta(seconds=10),
-    retention=timedelta(days=90),
+    retention=Retention(unfilled=timedelta(days=90)),
 )
 UNFILLED = Facts(status=Status.PENDING, executed_qty=Decimal(0), avg_price=None)
 
