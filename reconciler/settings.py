@@ -61,6 +61,7 @@ class KeyType(StrEnum):
     HMAC = "hmac"
     ED25519 = "ed25519"
     RSA = "rsa"
+    ES256 = "es256"
 
 
 @dataclass(frozen=True, kw_only=True)

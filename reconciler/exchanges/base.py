@@ -16,6 +16,7 @@ from reconciler.domain.report import Answer
 from reconciler.domain.retention import Retention
 from reconciler.domain.value import Value
 from reconciler.errors import BreakerOpen, ExchangeError, NotSent
+from reconciler.exchanges.key_form import ANY_KEY, KeyForm
 from reconciler.exchanges.request_policy import Sender
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.limits import Cost, RateLimit
@@ -58,6 +59,7 @@ class Venue:
         needs_nonce: True if each signed request carries a number that only grows for a key.
         account_identity: What `Account.identity` is at this exchange, for a person; None if the
             exchange never names the account of a key.
+        key_form: How it writes the keys that it issues.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Venue:
     key_types: frozenset[KeyType] = frozenset(KeyType)
     needs_nonce: bool = False
     account_identity: str | None = None
+    key_form: KeyForm = ANY_KEY
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

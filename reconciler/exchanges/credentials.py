@@ -14,7 +14,8 @@ def credential_problems(venue: Venue, credentials: Credentials, *, own_url: str)
     return [
         *_unsendable(credentials),
         *_missing(venue, credentials, own_url=own_url),
-        *_unusable_key(credentials),
+        *_malformed_api_key(venue, credentials),
+        *_unusable_key(venue, credentials),
     ]
 
 
@@ -33,12 +34,36 @@ def unused_passphrase(venue: Venue, credentials: Credentials) -> Problem | None:
     )
 
 
-def _unusable_key(credentials: Credentials) -> Sequence[Problem]:
+def _malformed_api_key(venue: Venue, credentials: Credentials) -> Sequence[Problem]:
+    form = venue.key_form
+    if form.api_key is None or credentials.api_key is None:
+        return ()
+    if form.api_key.fullmatch(credentials.api_key.get_secret_value()):
+        return ()
+    return [
+        Problem(
+            what=f"EXCHANGE_API_KEY does not look like a key of {venue.name}",
+            hint=f"set EXCHANGE_API_KEY to the whole key, which looks like {form.api_key_example}",
+        )
+    ]
+
+
+def _unusable_key(venue: Venue, credentials: Credentials) -> Sequence[Problem]:
+    if credentials.api_secret is None:
+        return ()
     try:
-        load_signing_key(credentials)
+        key = load_signing_key(credentials, venue.key_form)
     except ConfigurationError as error:
         return error.problems
-    return ()
+    if key.type in venue.key_types:
+        return ()
+    taken = " or ".join(sorted(venue.key_types))
+    return [
+        Problem(
+            what=f"EXCHANGE_API_SECRET is of the kind {key.type}, and {venue.name} takes {taken}",
+            hint=f"set EXCHANGE_API_KEY and EXCHANGE_API_SECRET to a key of {venue.name}",
+        )
+    ]
 
 
 def _unsendable(credentials: Credentials) -> list[Problem]:

@@ -1,12 +1,18 @@
+import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.credentials import credential_problems, unused_passphrase, usable_by
+from reconciler.exchanges.key_form import KeyForm
 from reconciler.exchanges.registry import venue
-from reconciler.settings import Credentials
+from reconciler.settings import Credentials, KeyType
 
 KEY_AND_SECRET = Credentials(api_key=SecretStr("key"), api_secret=SecretStr("secret"))
 WITH_PASSPHRASE = replace(KEY_AND_SECRET, passphrase=SecretStr("correct horse"))
@@ -48,3 +54,69 @@ def test_unused_passphrase_is_remarked_on_and_no_problem() -> None:
     assert credential_problems(plain, WITH_PASSPHRASE, own_url=plain.base_url) == []
     assert unused_passphrase(plain, KEY_AND_SECRET) is None
     assert unused_passphrase(a_venue(needs_passphrase=True), WITH_PASSPHRASE) is None
+
+
+A_KEY = "organizations/6a7f/apiKeys/1b2c"
+KEYED = replace(
+    venue("binance"),
+    name="keyed",
+    key_types=frozenset({KeyType.ES256, KeyType.ED25519}),
+    key_form=KeyForm(
+        bare_secret=KeyType.ED25519,
+        api_key=re.compile(r"organizations/[0-9a-f]+/apiKeys/[0-9a-f]+"),
+        api_key_example="organizations/{organization}/apiKeys/{id}",
+    ),
+)
+
+
+def keyed(api_key: str, secret: str) -> list[str]:
+    credentials = Credentials(api_key=SecretStr(api_key), api_secret=SecretStr(secret))
+    problems = credential_problems(KEYED, credentials, own_url=KEYED.base_url)
+    return [problem.what for problem in problems]
+
+
+def test_key_and_secret_in_the_form_of_the_venue_are_accepted() -> None:
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+    )
+
+    assert keyed(A_KEY, pem.decode().replace("\n", "\\n")) == []
+
+
+def test_key_and_secret_in_another_form_are_both_named() -> None:
+    assert keyed(f"{A_KEY}/", "a shared secret") == [
+        "EXCHANGE_API_KEY does not look like a key of keyed",
+        "EXCHANGE_API_SECRET cannot be read as a private key",
+    ]
+
+
+def test_key_of_a_kind_that_the_venue_does_not_take_is_named() -> None:
+    pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+
+    assert keyed(A_KEY, pem.decode()) == [
+        "EXCHANGE_API_SECRET is of the kind rsa, and keyed takes ed25519 or es256"
+    ]
+
+
+def test_only_private_keys_load_cryptography() -> None:
+    """A worker with an HMAC secret does not pay 8 MiB for it."""
+    program = (
+        "import sys\n"
+        "from pydantic import SecretStr\n"
+        "import reconciler.exchanges.web_token\n"
+        "from reconciler.exchanges.key_form import KeyForm\n"
+        "from reconciler.exchanges.signing import load_signing_key\n"
+        "from reconciler.settings import Credentials\n"
+        "secret = Credentials(api_secret=SecretStr('c2VjcmV0'))\n"
+        "form = KeyForm(hmac_digest='sha512', is_secret_base64=True)\n"
+        "load_signing_key(secret, form).sign(b'payload')\n"
+        "print('cryptography' in sys.modules)\n"
+    )
+
+    printed = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", program], capture_output=True, check=True, text=True
+    )
+
+    assert printed.stdout == "False\n"

@@ -35,7 +35,7 @@ VENUE = Venue(
     retention=Retention(unfilled=timedelta(days=90)),
     # The query side lags the matching engine by up to 10 s.
     placement_grace=timedelta(seconds=60),
-    # faqs/api_key_types.md.
+    # faqs/api_key_types.md, read 2026-11-27.
     key_types=frozenset({KeyType.HMAC, KeyType.ED25519, KeyType.RSA}),
     # rest-api.md, "Account information".
     account_identity="the account's uid",
