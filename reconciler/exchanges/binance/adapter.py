@@ -1,40 +1,27 @@
 """Binance's adapter: it fetches a batch of orders in rounds of the cheapest queries.
 
-    fetch -> rounds of queries      chosen by reconciler.exchanges.query_plan
+    fetch -> rounds of queries      by reconciler.exchanges.order_search, with a plan of
+                                    reconciler.exchanges.query_plan.ascending_ids
           -> one request each       sent by reconciler.exchanges.binance.api_client
           -> answers and failures   from reconciler.exchanges.binance.mapping
 
 Guarantees:
 1. An order gets an answer only from a listed order of its own symbol and id, or from its own
    look-up.
-2. A failure reaches exactly the orders for which the request was sent. If every further request
-   would fail too (bad key, clock, rate limit), the rest of the batch fails without being sent.
+2. A failure reaches exactly the orders for which the request was sent.
 3. An order that cannot be read fails alone.
 4. No error's text carries a signature, a key or a token.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 import httpx
 import structlog
 
-from reconciler.domain.report import Answer, Report
-from reconciler.domain.status import TERMINAL
-from reconciler.domain.value import replace
-from reconciler.errors import (
-    BreakerOpen,
-    ClockSkew,
-    ExchangeError,
-    NotSent,
-    RateLimited,
-    Refused,
-    RequestRejected,
-)
-from reconciler.exchanges import query_plan
+from reconciler.domain.report import Answer
+from reconciler.errors import RequestRejected
 from reconciler.exchanges.base import Account, Clock, Failure, LookupResult, OrderRef, Venue
 from reconciler.exchanges.binance.api_client import ApiClient, ApiResponse
 from reconciler.exchanges.binance.constants import (
@@ -53,7 +40,6 @@ from reconciler.exchanges.binance.decoding import (
     decode_symbols,
 )
 from reconciler.exchanges.binance.mapping import (
-    QueryResult,
     decode_lookup,
     firewall_fault,
     order_fault,
@@ -62,10 +48,13 @@ from reconciler.exchanges.binance.mapping import (
     result_of_lookup,
 )
 from reconciler.exchanges.binance.raw_orders import RawOrders, decode_orders
-from reconciler.exchanges.binance.refs import invalid_reason, request_refs, request_symbol
-from reconciler.exchanges.query_plan import GetOrder, ListOpenOrders, ListOrdersFrom, Query
+from reconciler.exchanges.binance.refs import invalid_reason, request_id, request_symbol
+from reconciler.exchanges.order_search import OrderSearch
+from reconciler.exchanges.query_plan.ascending_ids import AscendingIds
+from reconciler.exchanges.query_plan.queries import GetOrder, ListOpenOrders, ListOrdersFrom, Query
+from reconciler.exchanges.query_result import QueryResult
 from reconciler.exchanges.request_policy import Sender
-from reconciler.exchanges.unexpected_errors import unexpected_as_malformed
+from reconciler.exchanges.spelling import as_called, request_refs
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.fault_isolation import Subject
 from reconciler.settings import Credentials
@@ -85,14 +74,6 @@ LOOKUPS_BEFORE_BLAMING_SYMBOL = 2
 log = structlog.get_logger(__name__)
 
 
-@dataclass(kw_only=True, slots=True)
-class _FetchState:
-    """State that the requests of one `fetch` share. After `stopped_by` no more are sent."""
-
-    semaphore: asyncio.Semaphore
-    stopped_by: Failure | None = None
-
-
 class Binance:
     """One account at Binance. Implements `reconciler.exchanges.base.Exchange`."""
 
@@ -109,7 +90,6 @@ class Binance:
     ) -> None:
         """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
         self._venue = venue
-        self._requests_at_once = requests_at_once
         self._clock = clock
         self._api = ApiClient(
             base_url=venue.base_url,
@@ -119,7 +99,9 @@ class Binance:
             credentials=credentials,
             clock=clock,
         )
-        self._estimates = query_plan.Estimates()
+        self._search = OrderSearch(
+            plan=AscendingIds(costs=COSTS), run=self._run, requests_at_once=requests_at_once
+        )
 
     @property
     def venue(self) -> Venue:
@@ -128,13 +110,13 @@ class Binance:
 
     async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
         """Ask about every order in `refs`, with the least weight that gives each an answer."""
-        asked = request_refs(refs)
+        asked = request_refs(refs, request_symbol, request_id)
         invalid = {ref: reason for ref in asked.requested if (reason := invalid_reason(ref))}
-        found = await self._search(ref for ref in asked.requested if ref not in invalid)
+        found = await self._search.find(ref for ref in asked.requested if ref not in invalid)
         now = self._clock()
         for ref, reason in invalid.items():
             found.answers[ref] = order_fault(ref, reason, now)
-        return _as_spelled(found, asked.spellings)
+        return as_called(found, asked.spellings)
 
     async def fetch_account(self) -> Account:
         """Ask which account the key belongs to, and how far the exchange's clock is ahead of ours.
@@ -181,60 +163,7 @@ class Binance:
         """Close the connections."""
         await self._api.close()
 
-    async def _search(self, refs: Iterable[OrderRef]) -> LookupResult:
-        found = LookupResult()
-        state = _FetchState(semaphore=asyncio.Semaphore(self._requests_at_once))
-        search = query_plan.start(refs)
-        while queries := query_plan.plan(search, COSTS, self._estimates):
-            results = await self._send_round(queries, search, state)
-            for result in results:
-                found.answers.update(result.answers)
-                found.failures.update(result.failures)
-            pages = [result.page for result in results if result.page is not None]
-            self._estimates = query_plan.learn(self._estimates, search, pages)
-            search = query_plan.advance(
-                search,
-                settled=found.answers.keys() | found.failures.keys(),
-                open_lists=[query for query in queries if isinstance(query, ListOpenOrders)],
-                pages=pages,
-                lookup_only=frozenset().union(*(result.lookup_only for result in results)),
-            )
-        self._learn_ended_share(found)
-        return found
-
-    def _learn_ended_share(self, found: LookupResult) -> None:
-        statuses = [
-            answer.status
-            for answer in found.answers.values()
-            if isinstance(answer, Report) and answer.status is not None
-        ]
-        self._estimates = self._estimates.after_batch(
-            reported=len(statuses), ended=len([one for one in statuses if one in TERMINAL])
-        )
-
-    async def _send_round(
-        self, queries: Sequence[Query], search: query_plan.SearchState, state: _FetchState
-    ) -> list[QueryResult]:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._send(query, search, state)) for query in queries]
-        return [task.result() for task in tasks]
-
-    async def _send(
-        self, query: Query, search: query_plan.SearchState, state: _FetchState
-    ) -> QueryResult:
-        async with state.semaphore:
-            if state.stopped_by is not None:
-                return _failed(query, search, state.stopped_by)
-            try:
-                return await self._run(query, search)
-            except (ExchangeError, BreakerOpen, NotSent) as failure:
-                if isinstance(failure, Refused | ClockSkew | RateLimited | NotSent):
-                    state.stopped_by = failure
-                return _failed(query, search, failure)
-            except Exception as error:  # noqa: BLE001 - one request's fault must not end the process
-                return _failed(query, search, unexpected_as_malformed(error))
-
-    async def _run(self, query: Query, search: query_plan.SearchState) -> QueryResult:
+    async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
         match query:
             case GetOrder(ref=ref):
                 return await self._get_order(ref)
@@ -250,16 +179,16 @@ class Binance:
                 }
                 weight = COSTS.history_page
                 response = await self._list("/api/v3/allOrders", parameters, weight, symbol)
+            case _:
+                raise ValueError(f"{query} is no query for Binance")
         if isinstance(response, RequestRejected):
-            refs = query_plan.covered_orders(search, query)
-            return await self._resolve_rejected_list(query, refs, response)
+            return await self._resolve_rejected_list(query, wanted, response)
         if isinstance(response.value, ErrorResponse) and response.value.kind is ErrorKind.FIREWALL:
             # A list of all symbols names none of ours: the next round asks by symbol.
             if symbol is None:
                 return QueryResult()
-            refs = query_plan.covered_orders(search, query)
-            return await self._resolve_blocked_list(refs, response.value)
-        return result_of_list(query, query_plan.listable_orders(search, query), response)
+            return await self._resolve_blocked_list(wanted, response.value)
+        return result_of_list(query, wanted, response)
 
     async def _get_order(self, ref: OrderRef) -> QueryResult:
         parameters = {"symbol": ref.symbol, "orderId": ref.external_order_id}
@@ -334,28 +263,3 @@ class Binance:
 
 def _by_number(refs: Iterable[OrderRef]) -> list[OrderRef]:
     return sorted(refs, key=lambda ref: int(ref.external_order_id))
-
-
-def _failed(query: Query, search: query_plan.SearchState, failure: Failure) -> QueryResult:
-    return QueryResult(failures=dict.fromkeys(query_plan.covered_orders(search, query), failure))
-
-
-def _as_spelled(
-    found: LookupResult, spellings: Mapping[OrderRef, Sequence[OrderRef]]
-) -> LookupResult:
-    """Return the result with every order's symbol and id spelled as in the caller's `refs`.
-
-    `spellings` has the orders that are not spelled as they were requested, or not only so.
-    """
-    for requested, as_called in spellings.items():
-        if requested in found.answers:
-            answer = found.answers.pop(requested)
-            found.answers |= {ref: _renamed(answer, ref) for ref in as_called}
-        else:
-            failure = found.failures.pop(requested)
-            found.failures |= dict.fromkeys(as_called, failure)
-    return found
-
-
-def _renamed(answer: Answer, ref: OrderRef) -> Answer:
-    return replace(answer, symbol=ref.symbol, external_order_id=ref.external_order_id)

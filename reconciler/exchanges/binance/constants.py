@@ -12,7 +12,7 @@ from types import MappingProxyType
 from reconciler.domain.retention import Retention
 from reconciler.domain.status import Status
 from reconciler.exchanges.base import Venue
-from reconciler.exchanges.query_plan import QueryCosts
+from reconciler.exchanges.query_plan.ascending_ids import QueryCosts
 from reconciler.resilience.limits import Cost, LimitScope, RateLimit
 from reconciler.settings import KeyType
 

@@ -4,8 +4,6 @@ An order gets an answer only from a listed order of its own symbol and id, or fr
 An order that cannot be read fails alone.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.domain.report import Absent, Answer, Archived, OrderFault
@@ -27,27 +25,8 @@ from reconciler.exchanges.binance.raw_orders import (
     decode_order,
 )
 from reconciler.exchanges.binance.reports import to_report
-from reconciler.exchanges.query_plan import HistoryPage, ListOpenOrders, ListOrdersFrom
-
-WantedOrders = Mapping[str, Mapping[int, OrderRef]]
-"""The orders for which a request is sent, by symbol and by id."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class QueryResult:
-    """Result of one query.
-
-    Attributes:
-        page: The listed page, if the query is a `ListOrdersFrom`.
-        is_blocked: True if a firewall lets no request about this order through.
-        lookup_only: Orders to look up by id, because the exchange refuses to list them.
-    """
-
-    answers: Mapping[OrderRef, Answer] = field(default_factory=dict)
-    failures: Mapping[OrderRef, Failure] = field(default_factory=dict)
-    page: HistoryPage | None = None
-    is_blocked: bool = False
-    lookup_only: frozenset[OrderRef] = frozenset()
+from reconciler.exchanges.query_plan.queries import HistoryPage, ListOpenOrders, ListOrdersFrom
+from reconciler.exchanges.query_result import QueryResult
 
 
 def decode_lookup(ref: OrderRef, body: bytes) -> RawOrder | UnreadableOrder:
@@ -81,13 +60,12 @@ def result_of_lookup(
             answers={ref: _answer_of_error(ref, response.value, response.fetched_at)},
             is_blocked=response.value.kind is ErrorKind.FIREWALL,
         )
-    wanted = {ref.symbol: {int(ref.external_order_id): ref}}
-    return _result_of_orders(wanted, [response.value], response.fetched_at)
+    return _result_of_orders(frozenset({ref}), [response.value], response.fetched_at)
 
 
 def result_of_list(
     query: ListOpenOrders | ListOrdersFrom,
-    wanted: WantedOrders,
+    wanted: frozenset[OrderRef],
     response: ApiResponse[RawOrders],
 ) -> QueryResult:
     """Return the result of a list for the `wanted` orders, without other orders.
@@ -137,7 +115,10 @@ def firewall_fault(ref: OrderRef, text: str, fetched_at: datetime) -> OrderFault
     return order_fault(ref, reason, fetched_at)
 
 
-def _result_of_orders(wanted: WantedOrders, orders: RawOrders, fetched_at: datetime) -> QueryResult:
+def _result_of_orders(
+    wanted: frozenset[OrderRef], orders: RawOrders, fetched_at: datetime
+) -> QueryResult:
+    wanted_by_name = {(ref.symbol, int(ref.external_order_id)): ref for ref in wanted}
     answers: dict[OrderRef, Answer] = {}
     failures: dict[OrderRef, Failure] = {}
     for raw in orders:
@@ -145,8 +126,7 @@ def _result_of_orders(wanted: WantedOrders, orders: RawOrders, fetched_at: datet
         # missing order does not exist: only a look-up ends the search for it.
         if raw.symbol is None or raw.order_id is None:
             continue
-        of_symbol = wanted.get(raw.symbol)
-        ref = None if of_symbol is None else of_symbol.get(raw.order_id)
+        ref = wanted_by_name.get((raw.symbol, raw.order_id))
         if ref is None:
             continue
         try:
@@ -176,7 +156,7 @@ def _page(query: ListOrdersFrom, orders: RawOrders) -> HistoryPage:
 
 def _result_of_list_error(
     query: ListOpenOrders | ListOrdersFrom,
-    wanted: WantedOrders,
+    wanted: frozenset[OrderRef],
     error: ErrorResponse,
     fetched_at: datetime,
 ) -> QueryResult:
@@ -195,13 +175,7 @@ def _result_of_list_error(
             reason = error.text
         case _:
             raise Unavailable(error.text)
-    return QueryResult(
-        answers={
-            ref: order_fault(ref, reason, fetched_at)
-            for of_symbol in wanted.values()
-            for ref in of_symbol.values()
-        }
-    )
+    return QueryResult(answers={ref: order_fault(ref, reason, fetched_at) for ref in wanted})
 
 
 def _answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) -> Answer:

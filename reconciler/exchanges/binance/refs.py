@@ -1,8 +1,6 @@
 """Symbols and order ids as Binance writes them, and a check for those that it cannot know."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 
@@ -11,44 +9,6 @@ from reconciler.exchanges.binance.constants import MAX_NAME_LENGTH, ORDER_ID_DIG
 
 _SYMBOLS_REMEMBERED = 2**14
 _TO_UPPERCASE = str.maketrans(ascii_lowercase, ascii_uppercase)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RequestRefs:
-    """Orders as Binance writes them, and as the caller does.
-
-    Attributes:
-        requested: Every order as Binance writes it, once.
-        spellings: The caller's spellings, by order, if they are not Binance's alone.
-    """
-
-    requested: Collection[OrderRef]
-    spellings: Mapping[OrderRef, Sequence[OrderRef]]
-
-
-def request_refs(refs: Iterable[OrderRef]) -> RequestRefs:
-    """Return the orders `refs` as Binance writes them."""
-    requested: dict[OrderRef, None] = {}
-    spellings: dict[OrderRef, list[OrderRef]] = {}
-    for ref in refs:
-        as_requested = request_ref(ref)
-        if as_requested is ref:
-            requested[ref] = None
-        else:
-            spellings.setdefault(as_requested, []).append(ref)
-    for as_requested, as_called in spellings.items():
-        if as_requested in requested:
-            as_called.append(as_requested)
-        requested[as_requested] = None
-    return RequestRefs(requested=requested.keys(), spellings=spellings)
-
-
-def request_ref(ref: OrderRef) -> OrderRef:
-    """Return `ref` with symbol and id as Binance writes them: itself if they are."""
-    symbol, external_order_id = request_symbol(ref.symbol), request_id(ref.external_order_id)
-    if symbol == ref.symbol and external_order_id == ref.external_order_id:
-        return ref
-    return OrderRef(symbol=symbol, external_order_id=external_order_id)
 
 
 @lru_cache(_SYMBOLS_REMEMBERED)

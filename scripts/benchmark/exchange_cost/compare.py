@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import product
 
 from reconciler.exchanges.binance.constants import COSTS
-from reconciler.exchanges.query_plan import Estimates
+from reconciler.exchanges.query_plan.ascending_ids import Estimates
 from reconciler.trial.scratch_database import ScratchDatabase
 from scripts.benchmark.exchange_cost.optimum import (
     expected_weight_of_plan,

@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from reconciler.exchanges.query_plan import Estimates, QueryCosts
+from reconciler.exchanges.query_plan.ascending_ids import Estimates, QueryCosts
 from scripts.benchmark.exchange_cost.simulated import (
     SimulatedAccount,
     search_for,

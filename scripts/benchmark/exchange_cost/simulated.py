@@ -9,13 +9,8 @@ from random import Random
 
 from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.binance.constants import COSTS
-from reconciler.exchanges.query_plan import (
+from reconciler.exchanges.query_plan.ascending_ids import (
     Estimates,
-    GetOrder,
-    HistoryPage,
-    ListOpenOrders,
-    ListOrdersFrom,
-    Query,
     QueryCosts,
     advance,
     covered_orders,
@@ -23,6 +18,13 @@ from reconciler.exchanges.query_plan import (
     order_number,
     plan,
     start,
+)
+from reconciler.exchanges.query_plan.queries import (
+    GetOrder,
+    HistoryPage,
+    ListOpenOrders,
+    ListOrdersFrom,
+    Query,
 )
 from scripts.benchmark.figures import BenchFailed
 
@@ -150,6 +152,8 @@ def _shown_by(
             }
         case ListOrdersFrom(symbol=symbol):
             return {order_ref(n, symbol) for page in pages if page.query == query for n in page.ids}
+        case _:
+            raise ValueError(f"{query} is no query of this plan")
 
 
 def _weight_of(query: Query, costs: QueryCosts) -> int:
@@ -162,6 +166,8 @@ def _weight_of(query: Query, costs: QueryCosts) -> int:
             return costs.open_orders
         case ListOrdersFrom():
             return costs.history_page
+        case _:
+            raise ValueError(f"{query} is no query of this plan")
 
 
 def simulated_account(

@@ -1,7 +1,7 @@
-"""Choose the cheapest requests that report every wanted order.
+"""Choose the cheapest requests at a venue that lists a symbol's orders from an id on.
 
-It does no I/O. Round by round an adapter sends the queries that `plan` returns, and passes the
-results to `advance`:
+Order ids are integers that ascend within a symbol. The plan for `OrderSearch` is `AscendingIds`;
+round by round it does this:
 
     search = start(refs)
     while queries := plan(search, costs, estimates):
@@ -20,7 +20,7 @@ Guarantees:
    `GetOrder` ends the search for an order that does not exist.
 2. Every round settles an order or rules out a list for it, so the search ends.
 3. With true estimates the expected weight is within a tenth of the cheapest there is (measured
-   against exhaustive search in tests/exchanges/test_query_plan.py).
+   against exhaustive search in tests/exchanges/test_ascending_ids.py).
 
 What cannot be known beforehand is in `Estimates`, which every result improves.
 """
@@ -28,12 +28,22 @@ What cannot be known beforehand is in `Estimates`, which every result improves.
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
-from math import ceil, comb, inf
+from math import ceil, comb
 from typing import assert_never
 
-from reconciler.exchanges.base import OrderRef
+from reconciler.domain.report import Answer, Report
+from reconciler.domain.status import TERMINAL
+from reconciler.exchanges.base import Failure, OrderRef
+from reconciler.exchanges.query_plan.protocol import Outcome, Progress
+from reconciler.exchanges.query_plan.queries import (
+    GetOrder,
+    HistoryPage,
+    ListOpenOrders,
+    ListOrdersFrom,
+    Query,
+)
 
 _MAX_ID = 2**63 - 1
 _MAX_ID_DIGITS = len(str(_MAX_ID))
@@ -54,59 +64,6 @@ class QueryCosts:
     all_open_orders: int
     history_page: int
     page_size: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GetOrder:
-    """Look up one order by its id."""
-
-    ref: OrderRef
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListOpenOrders:
-    """List the open orders of `symbol`; None lists those of all symbols."""
-
-    symbol: str | None
-
-    def includes(self, symbol: str) -> bool:
-        """Return True if the open orders of `symbol` are listed."""
-        return self.symbol is None or self.symbol == symbol
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ListOrdersFrom:
-    """List a page of the symbol's orders of any status, ascending, from the id `from_id` on."""
-
-    symbol: str
-    from_id: int
-
-
-Query = GetOrder | ListOpenOrders | ListOrdersFrom
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HistoryPage:
-    """The ids that a `ListOrdersFrom` listed, ascending. The last page ends with the newest."""
-
-    query: ListOrdersFrom
-    ids: tuple[int, ...]
-    is_last: bool
-
-    @property
-    def last(self) -> float:
-        """The highest id that would be on the page if it existed."""
-        if self.is_last:
-            return inf
-        return self.ids[-1] if self.ids else self.query.from_id
-
-    def spans(self, number: int) -> bool:
-        """Return True if an order with this id would be on the page if it existed.
-
-        The first id asked for is always spanned, even by an empty page.
-        """
-        first = self.query.from_id
-        return number == first or first < number <= self.last
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -266,10 +223,14 @@ def listable_orders(
 
 def covered_orders(search: SearchState, query: Query) -> frozenset[OrderRef]:
     """Return the orders for which `query` is sent, which fail if it fails."""
-    if isinstance(query, GetOrder):
-        return frozenset({query.ref})
-    by_symbol = listable_orders(search, query).values()
-    return frozenset(ref for of_symbol in by_symbol for ref in of_symbol.values())
+    match query:
+        case GetOrder(ref=ref):
+            return frozenset({ref})
+        case ListOpenOrders() | ListOrdersFrom():
+            by_symbol = listable_orders(search, query).values()
+            return frozenset(ref for of_symbol in by_symbol for ref in of_symbol.values())
+        case _:
+            raise ValueError(f"{query} is no query of this plan")
 
 
 def advance(
@@ -419,3 +380,58 @@ def _expected_weight_of_page(orders: int, costs: QueryCosts, ended_share: float)
 
 def _sorted(refs: Iterable[OrderRef]) -> list[OrderRef]:
     return sorted(refs, key=lambda ref: (ref.symbol, ref.external_order_id))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AscendingIds:
+    """The plan of such a venue. Implements `reconciler.exchanges.query_plan.protocol.QueryPlan`."""
+
+    costs: QueryCosts
+    estimates: Estimates = field(default_factory=Estimates)
+
+    def start(self, refs: Iterable[OrderRef]) -> SearchState:
+        """Begin a search for `refs`."""
+        return start(refs)
+
+    def next_round(self, search: SearchState) -> Sequence[Query]:
+        """Return the queries of the next round."""
+        return plan(search, self.costs, self.estimates)
+
+    def covered(self, search: SearchState, query: Query) -> frozenset[OrderRef]:
+        """Return the orders for which `query` is sent."""
+        return covered_orders(search, query)
+
+    def advance(self, search: SearchState, outcomes: Sequence[Outcome]) -> Progress[SearchState]:
+        """Return the search after a round. What a query says of an order counts at once."""
+        answers: dict[OrderRef, Answer] = {}
+        failures: dict[OrderRef, Failure] = {}
+        for query, result in outcomes:
+            answers.update(result.answers)
+            failures.update(result.failures)
+            if result.failure is not None:
+                failures.update(dict.fromkeys(self.covered(search, query), result.failure))
+        after = advance(
+            search,
+            settled=answers.keys() | failures.keys(),
+            open_lists=[query for query, _ in outcomes if isinstance(query, ListOpenOrders)],
+            pages=[result.page for _, result in outcomes if result.page is not None],
+            lookup_only=frozenset().union(*(result.lookup_only for _, result in outcomes)),
+        )
+        return Progress(search=after, answers=answers, failures=failures)
+
+    def learn(self, search: SearchState, outcomes: Sequence[Outcome]) -> "AscendingIds":
+        """Return the plan with the estimates that the pages of a round improve."""
+        pages = [result.page for _, result in outcomes if result.page is not None]
+        return replace(self, estimates=learn(self.estimates, search, pages))
+
+    def learn_from_batch(self, answers: Iterable[Answer]) -> "AscendingIds":
+        """Return the plan with the estimates that the answers of a batch improve."""
+        statuses = [
+            answer.status
+            for answer in answers
+            if isinstance(answer, Report) and answer.status is not None
+        ]
+        ended = len([status for status in statuses if status in TERMINAL])
+        return replace(
+            self, estimates=self.estimates.after_batch(reported=len(statuses), ended=ended)
+        )

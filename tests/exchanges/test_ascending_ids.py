@@ -4,18 +4,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.exchanges.query_plan import (
+from reconciler.exchanges.query_plan.ascending_ids import (
     Estimates,
-    GetOrder,
-    HistoryPage,
-    ListOpenOrders,
-    ListOrdersFrom,
     QueryCosts,
     covered_orders,
     learn,
     order_number,
     plan,
     start,
+)
+from reconciler.exchanges.query_plan.queries import (
+    GetOrder,
+    HistoryPage,
+    ListOpenOrders,
+    ListOrdersFrom,
 )
 from scripts.benchmark.exchange_cost.optimum import expected_weight_of_plan, least_expected_weight
 from scripts.benchmark.exchange_cost.simulated import (

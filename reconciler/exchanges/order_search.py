@@ -1,0 +1,143 @@
+"""Search for a batch of orders: rounds of the queries that a plan chooses, sent at once.
+
+An adapter keeps one search for its account, and supplies the request for each query:
+
+    class Bybit:
+        def __init__(self, ...) -> None:
+            self._search = OrderSearch(
+                plan=AnyIds(queries=QUERIES), run=self._run, requests_at_once=requests_at_once
+            )
+
+        async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
+            asked = request_refs(refs, request_symbol)
+            found = await self._search.find(asked.requested)
+            return as_called(found, asked.spellings)
+
+        async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
+            match query:
+                case GetOrder(ref=ref, step=step):
+                    response = await self._api.get(PATHS[step], {"orderId": ...}, ...)
+                    return lookup_result([ref], ...)                  not found there: Absent
+                case ListOpenOrders(symbol=symbol, cursor=cursor):
+                    response = await self._api.get(..., {"cursor": cursor or ""}, ...)
+                    return QueryResult(
+                        answers=...,                                  of `wanted` alone
+                        failures=...,                                 rows that cannot be read
+                        listed=len(response.value.orders),
+                        next_cursor=response.value.next_cursor or None,
+                    )
+                ...
+
+`_run` lets every error of ours rise: it fails the query as a whole, and the plan knows for which
+orders the query was sent. It never says `Absent` for an order that a list leaves out.
+
+Guarantees:
+1. Every order gets an answer or a failure, never both, whatever the exchange answers.
+2. A failure reaches exactly the orders for which the request was sent. If every further request
+   would fail too (bad key, clock, rate limit), the rest of the batch fails without being sent.
+3. The search ends: rounds that settle nothing are bounded.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic
+
+import structlog
+
+from reconciler.errors import (
+    BreakerOpen,
+    ClockSkew,
+    ExchangeError,
+    Malformed,
+    NotSent,
+    RateLimited,
+    Refused,
+)
+from reconciler.exchanges.base import Failure, LookupResult, OrderRef
+from reconciler.exchanges.query_plan.protocol import Outcome, QueryPlan, Search
+from reconciler.exchanges.query_plan.queries import Query
+from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.unexpected_errors import unexpected_as_malformed
+
+RunQuery = Callable[[Query, frozenset[OrderRef]], Coroutine[Any, Any, QueryResult]]
+"""Sends the request of a query for the orders that are wanted from it."""
+
+MAX_ROUNDS_WITHOUT_RESULT = 1000
+"""No plan of ours needs so many: a longest list has fewer pages."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(kw_only=True, slots=True)
+class _Sending:
+    """State that the requests of one search share. After `stopped_by` no more are sent."""
+
+    semaphore: asyncio.Semaphore
+    stopped_by: Failure | None = None
+
+
+class OrderSearch(Generic[Search]):
+    """Searches for orders of one account. What one search learns, the next one uses."""
+
+    def __init__(self, *, plan: QueryPlan[Search], run: RunQuery, requests_at_once: int) -> None:
+        """Send with `run`, and at most `requests_at_once` requests of a search at a time."""
+        self._plan = plan
+        self._run = run
+        self._requests_at_once = requests_at_once
+
+    async def find(self, refs: Iterable[OrderRef]) -> LookupResult:
+        """Return an answer or a failure for every order in `refs`. Never raises for an exchange."""
+        wanted = frozenset(refs)
+        found = LookupResult()
+        sending = _Sending(semaphore=asyncio.Semaphore(self._requests_at_once))
+        search = self._plan.start(wanted)
+        rounds_without_result = 0
+        while queries := self._plan.next_round(search):
+            outcomes = await self._send_round(queries, search, sending)
+            self._plan = self._plan.learn(search, outcomes)
+            progress = self._plan.advance(search, outcomes)
+            found.answers.update(progress.answers)
+            found.failures.update(progress.failures)
+            search = progress.search
+            has_result = bool(progress.answers or progress.failures)
+            rounds_without_result = 0 if has_result else rounds_without_result + 1
+            if rounds_without_result > MAX_ROUNDS_WITHOUT_RESULT:
+                log.error("exchange.search_given_up", queries=len(queries))
+                break
+        self._plan = self._plan.learn_from_batch(found.answers.values())
+        _complete(found, wanted)
+        return found
+
+    async def _send_round(
+        self, queries: Sequence[Query], search: Search, sending: _Sending
+    ) -> list[Outcome]:
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._send(query, self._plan.covered(search, query), sending))
+                for query in queries
+            ]
+        return [(query, task.result()) for query, task in zip(queries, tasks, strict=True)]
+
+    async def _send(
+        self, query: Query, wanted: frozenset[OrderRef], sending: _Sending
+    ) -> QueryResult:
+        async with sending.semaphore:
+            if sending.stopped_by is not None:
+                return QueryResult(failure=sending.stopped_by)
+            try:
+                return await self._run(query, wanted)
+            except (ExchangeError, BreakerOpen, NotSent) as failure:
+                if isinstance(failure, Refused | ClockSkew | RateLimited | NotSent):
+                    sending.stopped_by = failure
+                return QueryResult(failure=failure)
+            except Exception as error:  # noqa: BLE001 - one request's fault must not end the process
+                return QueryResult(failure=unexpected_as_malformed(error))
+
+
+def _complete(found: LookupResult, wanted: frozenset[OrderRef]) -> None:
+    """Let orders without an answer fail, so that `found` has every wanted order, once."""
+    for ref in found.failures.keys() & found.answers.keys():
+        del found.answers[ref]
+    for ref in wanted - found.answers.keys() - found.failures.keys():
+        found.failures[ref] = Malformed("no answer of the exchange was about the order")
