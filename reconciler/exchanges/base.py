@@ -6,6 +6,7 @@ Otherwise it is in `failures` with the reason. Together they cover every order.
 """
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -93,6 +94,19 @@ class Clock(Protocol):
 
     def __call__(self) -> datetime:
         """Return now, timezone-aware."""
+        ...
+
+
+class Nonces(Protocol):
+    """The nonces of one key, from a source that all processes of a host share."""
+
+    def turn(self) -> AbstractAsyncContextManager[int]:
+        """Wait for this key's turn; give a nonce greater than every earlier one of this host.
+
+        The turn ends with the block: until then no other request of this key is sent, so that none
+        overtakes one of a smaller nonce. Entering it raises `NotSent` if this worker is shutting
+        down.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ before it. So a connection is reused only while it is clean, and an answer is us
 4. A connection whose answer was longer than one read is closed: more data may wait inside the event
    loop's stream, where it cannot be seen.
 5. An unrequested answer may also arrive after the next request was sent. An answer about an order
-   is used only if it names that order (`reconciler.exchanges.binance.mapping`). An error names
+   is used only if it names that order (the venue's `mapping`). An error names
    nothing. So after an error on a reused connection we wait for the proper answer, for as long as
    recent answers took.
 6. A connection is free for the next request only when its answer has been understood: it is closed
@@ -25,7 +25,7 @@ import time
 import zlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urlsplit
@@ -60,6 +60,16 @@ _READ_SECONDS = 10.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class HttpRequest:
+    """An HTTP request, as it is sent. The repr shows no header and no query: they hold secrets."""
+
+    method: str = "GET"
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class HttpResponse:
     """An HTTP response, decompressed."""
 
@@ -80,10 +90,10 @@ class HttpClient:
         self._slowest_seconds = 0.0
 
     @asynccontextmanager
-    async def get(
-        self, url: str, headers: Mapping[str, str], *, max_bytes: int = MAX_ANSWER_BYTES
+    async def request(
+        self, request: HttpRequest, *, max_bytes: int = MAX_ANSWER_BYTES
     ) -> AsyncIterator[HttpResponse]:
-        """Send a GET and give its answer, of at most `max_bytes`, compressed or not.
+        """Send a request and give its answer, of at most `max_bytes`, compressed or not.
 
         No other request gets the connection before the block ends. If the block raises `Malformed`,
         the connection is closed, because its answers may belong to other requests.
@@ -92,10 +102,13 @@ class HttpClient:
             Malformed: the answer is too large, badly compressed, or not certainly this request's.
             httpx.HTTPError: there is no answer.
         """
-        headers = {**headers, "Accept-Encoding": "gzip"}
+        headers = {**request.headers, "Accept-Encoding": "gzip"}
         sent_at = self._clock()
         response = await self._client.send(
-            self._client.build_request("GET", url, headers=headers), stream=True
+            self._client.build_request(
+                request.method, request.url, headers=headers, content=request.body or None
+            ),
+            stream=True,
         )
         connection: httpcore.AsyncNetworkStream = response.extensions["network_stream"]
         self._slowest_seconds = max(self._slowest_seconds * _SLOWEST_DECAY, self._clock() - sent_at)

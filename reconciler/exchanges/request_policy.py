@@ -16,7 +16,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol, TypeVar
@@ -56,6 +56,13 @@ _HTTPX_ERRORS = (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError)
 log = structlog.get_logger(__name__)
 
 
+Turn = Callable[[], AbstractAsyncContextManager[None]]
+"""Entered before each attempt, when the budget allows it, and left when the attempt has ended.
+
+The wait for it takes nothing of the attempt's time, and is no failure of the exchange.
+"""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LivenessCheck:
     """A request that the exchange answers whenever it answers anything."""
@@ -74,10 +81,11 @@ class Sender(Protocol):
         *,
         subject: Subject = EXCHANGE,
         liveness_check: LivenessCheck | None = None,
+        turn: Turn | None = None,
     ) -> T:
         """Call `send`, perhaps several times, and return what it returns.
 
-        `subject` is what the request is about.
+        `subject` is what the request is about. Each attempt is made within a `turn` of its own.
 
         Raises:
             ExchangeError: there is no usable answer.
@@ -178,6 +186,7 @@ class RequestPolicy:
         *,
         subject: Subject = EXCHANGE,
         liveness_check: LivenessCheck | None = None,
+        turn: Turn | None = None,
     ) -> T:
         """Return the result of `send`, called as often as needed and as the retry policy allows.
 
@@ -186,7 +195,8 @@ class RequestPolicy:
         for as long as that takes: cancel it to give up.
 
         `subject` is what the request is about. `liveness_check` is sent if it is unknown whether
-        the subject or the exchange fails. Without one the failures count as the exchange's.
+        the subject or the exchange fails. Without one the failures count as the exchange's. Each
+        attempt is made within a `turn` of its own.
 
         Raises:
             Unavailable: the request was sent and failed, each time or until the breaker opened.
@@ -199,7 +209,7 @@ class RequestPolicy:
         async def attempt() -> T:
             nonlocal failed
             try:
-                return await self._attempt_within_rate(cost, send, subject, liveness_check)
+                return await self._attempt_within_rate(cost, send, subject, liveness_check, turn)
             except Unavailable as error:
                 failed = error
                 raise
@@ -225,20 +235,23 @@ class RequestPolicy:
         send: Callable[[], Awaitable[T]],
         subject: Subject,
         liveness_check: LivenessCheck | None,
+        turn: Turn | None,
     ) -> T:
         while True:
             try:
-                return await self._attempt(cost, send, subject)
+                return await self._attempt(cost, send, subject, turn or nullcontext)
             except RateLimited:
                 continue
             except Unavailable:
                 await self._check_liveness(liveness_check)
                 raise
 
-    async def _attempt(self, cost: Cost, send: Callable[[], Awaitable[T]], subject: Subject) -> T:
+    async def _attempt(
+        self, cost: Cost, send: Callable[[], Awaitable[T]], subject: Subject, turn: Turn
+    ) -> T:
         try:
             self._breaker.raise_if_open(subject)
-            async with self._within_budget(cost):
+            async with self._within_budget(cost), turn():
                 with self._breaker.attempt(subject):
                     self._usage.count_request(cost)
                     return await self._timed(send)
@@ -311,6 +324,7 @@ class SingleAttempt:
         *,
         subject: Subject = EXCHANGE,  # noqa: ARG002 - the protocol's
         liveness_check: LivenessCheck | None = None,  # noqa: ARG002 - the protocol's
+        turn: Turn | None = None,
     ) -> T:
         """Send once.
 
@@ -318,7 +332,8 @@ class SingleAttempt:
             ExchangeError: there is no usable answer.
         """
         self.weight_spent += weight_of(cost)
-        return await _send_within(send, self._answer_seconds)
+        async with (turn or nullcontext)():
+            return await _send_within(send, self._answer_seconds)
 
 
 async def _send_within(send: Callable[[], Awaitable[T]], seconds: float) -> T:

@@ -22,8 +22,10 @@ import structlog
 
 from reconciler.domain.report import Answer
 from reconciler.errors import RequestRejected
+from reconciler.exchanges.api_client import ApiClient, ApiResponse
+from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse, as_exception
 from reconciler.exchanges.base import Account, Clock, Failure, LookupResult, OrderRef, Venue
-from reconciler.exchanges.binance.api_client import ApiClient, ApiResponse
+from reconciler.exchanges.binance.api_client import BinanceApi
 from reconciler.exchanges.binance.constants import (
     ACCOUNT_COST,
     COSTS,
@@ -31,14 +33,8 @@ from reconciler.exchanges.binance.constants import (
     SYMBOLS_COST,
     SYMBOLS_PARAMETERS,
     WEIGHT,
-    ErrorKind,
 )
-from reconciler.exchanges.binance.decoding import (
-    ErrorResponse,
-    as_exception,
-    decode_account,
-    decode_symbols,
-)
+from reconciler.exchanges.binance.decoding import decode_account, decode_symbols
 from reconciler.exchanges.binance.mapping import (
     decode_lookup,
     firewall_fault,
@@ -92,7 +88,7 @@ class Binance:
         self._venue = venue
         self._clock = clock
         self._api = ApiClient(
-            base_url=venue.base_url,
+            BinanceApi(venue.base_url, credentials),
             client=client,
             sender=sender,
             budget=budget,

@@ -6,11 +6,11 @@ same pages on developers.binance.com; read 2026-11-24. Each table names its sect
 
 from collections.abc import Mapping
 from datetime import timedelta
-from enum import StrEnum
 from types import MappingProxyType
 
 from reconciler.domain.retention import Retention
 from reconciler.domain.status import Status
+from reconciler.exchanges.api_errors import ErrorKind
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.query_plan.ascending_ids import QueryCosts
 from reconciler.resilience.limits import Cost, LimitScope, RateLimit
@@ -72,15 +72,6 @@ USED_WEIGHT_HEADER = "X-MBX-USED-WEIGHT-1M"
 MAX_USED_WEIGHT = 100 * VENUE.limits[0].amount
 """No minute uses a hundred times its limit, so a larger number is ignored as a mistake."""
 
-MAX_CLOCK_OFFSET = timedelta(hours=12)
-"""If the clocks differ by more, one of them is wrong or set to another time zone."""
-
-MAX_TIME_MS = 253_402_300_800_000
-"""The end of the year 9999, where `datetime` ends."""
-
-MAX_NAME_LENGTH = 100
-"""A longer order id or symbol fits no request, and is cut in messages."""
-
 ORDER_ID_DIGITS = 20
 """rest-api.md, parameter `orderId`: `^[0-9]{1,20}$`, as its error -1100 says."""
 
@@ -99,22 +90,6 @@ STATUSES: Mapping[str, Status] = MappingProxyType(
     }
 )
 """Our status for each word of enums.md, "Order status"."""
-
-
-class ErrorKind(StrEnum):
-    """Meaning of an error code."""
-
-    ORDER_NOT_FOUND = "order_not_found"
-    ORDER_ARCHIVED = "order_archived"
-    UNKNOWN_SYMBOL = "unknown_symbol"
-    BAD_PARAMETER = "bad_parameter"
-    BAD_REQUEST = "bad_request"
-    REJECTED = "rejected"
-    FIREWALL = "firewall"
-    RATE_LIMITED = "rate_limited"
-    CLOCK_SKEW = "clock_skew"
-    REFUSED = "refused"
-    TRANSIENT = "transient"
 
 
 _CODES_BY_KIND: Mapping[ErrorKind, tuple[int, ...]] = MappingProxyType(
@@ -151,12 +126,6 @@ transient: it is no evidence about an order.
 """
 
 ILLEGAL_CHARACTERS_CODE = -1100
-
-BAD_REQUEST_HINT = (
-    "update the reconciler: the exchange does not take requests as this version writes them; where"
-    " EXCHANGE_BASE_URL leads to a gateway, see that it passes every parameter on"
-)
-"""For a person, if the exchange refuses the way we ask."""
 
 HINTS: Mapping[int, str] = MappingProxyType(
     {

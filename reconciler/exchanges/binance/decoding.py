@@ -5,45 +5,34 @@ Raw JSON stops here and in `raw_orders`. No error's text carries a signature, a 
 
 import re
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Annotated, TypeVar, assert_never
+from typing import Annotated, TypeVar
 
 import httpx
 import msgspec
 
-from reconciler.errors import (
-    ClockSkew,
-    FirewallRefused,
-    Malformed,
-    RateLimited,
-    Refused,
-    RequestRejected,
-    Unavailable,
+from reconciler.exchanges.api_errors import (
+    Decoder,
+    ErrorKind,
+    ErrorResponse,
+    decoded,
+    error_result,
+    error_text,
+    retry_after_seconds,
 )
 from reconciler.exchanges.binance.constants import (
-    BAD_REQUEST_HINT,
     DEFAULT_PAUSE_SECONDS,
     ERROR_KINDS,
     HINTS,
     MAX_BAN_SECONDS,
-    MAX_NAME_LENGTH,
     MAX_SYMBOLS,
     PAUSE_SECONDS,
-    ErrorKind,
 )
 from reconciler.exchanges.http_client import HttpResponse
-from reconciler.telemetry.redact import redact
+from reconciler.exchanges.json_answers import DECODE_ERRORS
+from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 
 T = TypeVar("T")
-
-Decoder = Callable[[bytes], T]
-"""Decodes a body.
-
-Raises:
-    ValueError: the body is not of the expected type.
-"""
 
 
 class ServerTime(msgspec.Struct, frozen=True, rename="camel"):
@@ -71,9 +60,6 @@ class _ErrorPayload(msgspec.Struct, frozen=True):
     msg: str = ""
 
 
-DECODE_ERRORS = (msgspec.MsgspecError, ValueError, RecursionError)
-"""Raised by decoders, also for numbers with too many digits and for values nested too deep."""
-
 decode_server_time = msgspec.json.Decoder(ServerTime).decode
 decode_account = msgspec.json.Decoder(AccountInformation).decode
 _decode_listed = msgspec.json.Decoder(_ListedSymbols).decode
@@ -81,30 +67,12 @@ _decode_error = msgspec.json.Decoder(_ErrorPayload).decode
 
 _BANNED_UNTIL = re.compile(r"banned until ([0-9]{10,13})(?![0-9])", re.IGNORECASE)
 _DIGITS_OF_SECONDS = 10
-_MAX_DIGITS = 9
 _NAMED_PARAMETER = re.compile(r"'([A-Za-z]\w*)'")
 
 
 def decode_symbols(body: bytes) -> frozenset[str]:
     """Decode the names of the symbols, and skip all else."""
     return frozenset(listed.symbol for listed in _decode_listed(body).symbols)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ErrorResponse:
-    """An error response that says something about the requested orders.
-
-    Attributes:
-        kind: An order not found or archived, an unknown symbol or a bad parameter, or a firewall's
-            block.
-        text: The path, the status, and the exchange's own text.
-        parameter: The wrong parameter, if the exchange names one.
-    """
-
-    kind: ErrorKind
-    text: str
-    code: int | None = None
-    parameter: str | None = None
 
 
 def decode_response(
@@ -119,46 +87,17 @@ def decode_response(
     """
     status = response.status
     if status == httpx.codes.OK:
-        return _decoded(path, response.body, decode)
+        return decoded(path, response.body, decode)
     error = _error_payload(response.body)
-    text = f"{path}: HTTP {status}, {_error_text(status, response.body, error)}"
-    kind = _kind_of(status, error)
-    match kind:
-        case (
-            ErrorKind.ORDER_NOT_FOUND
-            | ErrorKind.ORDER_ARCHIVED
-            | ErrorKind.UNKNOWN_SYMBOL
-            | ErrorKind.BAD_PARAMETER
-        ):
-            return ErrorResponse(
-                kind=kind,
-                text=text,
-                code=None if error is None else error.code,
-                parameter=_parameter_in(error),
-            )
-        case ErrorKind.BAD_REQUEST:
-            raise Refused(text, hint=BAD_REQUEST_HINT)
-        case ErrorKind.REJECTED:
-            raise RequestRejected(text)
-        case ErrorKind.RATE_LIMITED:
-            raise RateLimited(text, retry_after_seconds=_pause_seconds(response, error))
-        case ErrorKind.FIREWALL:
-            raise FirewallRefused(text, retry_after_seconds=_pause_seconds(response, error))
-        case ErrorKind.CLOCK_SKEW:
-            raise ClockSkew(text)
-        case ErrorKind.REFUSED:
-            raise Refused(text, hint=HINTS.get(status, hint))
-        case ErrorKind.TRANSIENT:
-            raise Unavailable(text)
-        case _:
-            assert_never(kind)
-
-
-def as_exception(error: ErrorResponse) -> Refused | Unavailable:
-    """Return the exception for an error response to a request about no order."""
-    if error.kind is ErrorKind.BAD_PARAMETER:
-        return Refused(error.text, hint=BAD_REQUEST_HINT)
-    return Unavailable(error.text)
+    code, message = (None, None) if error is None else (error.code, error.msg)
+    return error_result(
+        _kind_of(status, error),
+        error_text(path, response, code, message),
+        hint=HINTS.get(status, hint),
+        pause_seconds=_pause_seconds(response, error),
+        code=code,
+        parameter=_parameter_in(error),
+    )
 
 
 def _kind_of(status: int, error: _ErrorPayload | None) -> ErrorKind:
@@ -176,22 +115,6 @@ def _parameter_in(error: _ErrorPayload | None) -> str | None:
     return None if match is None else match[1]
 
 
-def whole_number(text: str, *, maximum: int) -> int | None:
-    """Return the number, or None if `text` is not all digits or exceeds `maximum`."""
-    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(maximum))
-    number = int(text) if is_number else None
-    return None if number is None or number > maximum else number
-
-
-def _decoded(path: str, body: bytes, decode: Decoder[T]) -> T:
-    try:
-        return decode(body)
-    except DECODE_ERRORS as error:
-        raise Malformed(
-            f"{path}: unreadable answer ({str(error)[:200]}): {_excerpt(body)}"
-        ) from None
-
-
 def _error_payload(body: bytes) -> _ErrorPayload | None:
     try:
         return _decode_error(body)
@@ -199,39 +122,16 @@ def _error_payload(body: bytes) -> _ErrorPayload | None:
         return None
 
 
-def _error_text(status: int, body: bytes, error: _ErrorPayload | None) -> str:
-    if error is not None:
-        return f"code {error.code}: {_excerpt(error.msg.encode(errors='replace'))}"
-    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        return _excerpt(body)
-    return f"{_excerpt(body)}: is EXCHANGE_BASE_URL the address of the exchange's API?"
-
-
-def _excerpt(body: bytes) -> str:
-    """Return the start of a body, without any secret that it may repeat."""
-    start = body[:1000].decode(errors="replace")
-    printable = "".join(letter if letter.isprintable() else " " for letter in start)
-    return redact(printable)[:200].strip() or "an empty answer"
-
-
 def _pause_seconds(response: HttpResponse, error: _ErrorPayload | None) -> float:
     """Return how long to pause: the longer of header and text, or the status's default."""
-    candidates = [_retry_after_seconds(response), _ban_seconds_left(response, error)]
+    candidates = [
+        retry_after_seconds(response, maximum=MAX_BAN_SECONDS),
+        _ban_seconds_left(response, error),
+    ]
     seconds = max((one for one in candidates if one is not None), default=None)
     if seconds is None:
         return float(PAUSE_SECONDS.get(response.status, DEFAULT_PAUSE_SECONDS))
     return min(seconds, MAX_BAN_SECONDS)
-
-
-def _retry_after_seconds(response: HttpResponse) -> float | None:
-    """Return `Retry-After`, or None if it is no whole number.
-
-    Too many digits count as `MAX_BAN_SECONDS`.
-    """
-    text = response.headers.get("Retry-After", "")
-    if not (text.isascii() and text.isdecimal()):
-        return None
-    return float(text) if len(text) <= _MAX_DIGITS else MAX_BAN_SECONDS
 
 
 def _ban_seconds_left(response: HttpResponse, error: _ErrorPayload | None) -> float | None:

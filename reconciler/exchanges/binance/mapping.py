@@ -8,28 +8,26 @@ from datetime import datetime
 
 from reconciler.domain.report import Absent, Answer, Archived, OrderFault
 from reconciler.errors import Malformed, Refused, Unavailable, UnreadableRow
+from reconciler.exchanges.api_client import ApiResponse
+from reconciler.exchanges.api_errors import BAD_REQUEST_HINT, ErrorKind, ErrorResponse
 from reconciler.exchanges.base import Failure, OrderRef
-from reconciler.exchanges.binance.api_client import ApiResponse
 from reconciler.exchanges.binance.constants import (
-    BAD_REQUEST_HINT,
     COSTS,
     ILLEGAL_CHARACTERS_CODE,
-    MAX_NAME_LENGTH,
-    ErrorKind,
 )
-from reconciler.exchanges.binance.decoding import ErrorResponse
 from reconciler.exchanges.binance.raw_orders import (
     RawOrder,
     RawOrders,
-    UnreadableOrder,
     decode_order,
 )
 from reconciler.exchanges.binance.reports import to_report
+from reconciler.exchanges.json_answers import UnreadableOrder
 from reconciler.exchanges.query_plan.queries import HistoryPage, ListOpenOrders, ListOrdersFrom
 from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 
 
-def decode_lookup(ref: OrderRef, body: bytes) -> RawOrder | UnreadableOrder:
+def decode_lookup(ref: OrderRef, body: bytes) -> RawOrder | UnreadableOrder[int]:
     """Decode the answer to a look-up of `ref`.
 
     Raises:
@@ -48,7 +46,7 @@ def decode_lookup(ref: OrderRef, body: bytes) -> RawOrder | UnreadableOrder:
 
 
 def result_of_lookup(
-    ref: OrderRef, response: ApiResponse[RawOrder | UnreadableOrder]
+    ref: OrderRef, response: ApiResponse[RawOrder | UnreadableOrder[int]]
 ) -> QueryResult:
     """Return the result of a look-up of `ref`.
 
@@ -139,7 +137,7 @@ def _result_of_orders(
     return QueryResult(answers=answers, failures=failures)
 
 
-def _readable(raw: RawOrder | UnreadableOrder) -> RawOrder:
+def _readable(raw: RawOrder | UnreadableOrder[int]) -> RawOrder:
     if isinstance(raw, UnreadableOrder):
         raise Malformed(f"order {raw.order_id} of {raw.symbol} cannot be read: {raw.reason}")
     return raw

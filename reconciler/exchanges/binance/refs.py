@@ -5,7 +5,8 @@ from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 
 from reconciler.exchanges.base import OrderRef
-from reconciler.exchanges.binance.constants import MAX_NAME_LENGTH, ORDER_ID_DIGITS
+from reconciler.exchanges.binance.constants import ORDER_ID_DIGITS
+from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 
 _SYMBOLS_REMEMBERED = 2**14
 _TO_UPPERCASE = str.maketrans(ascii_lowercase, ascii_uppercase)
