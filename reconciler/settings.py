@@ -159,6 +159,7 @@ class Settings(BaseSettings):
     retry_cap_ms: Positive = Field(2000, alias="RECONCILIATION_RETRY_CAP_MS")
     retry_multiplier: float = Field(2, alias="RECONCILIATION_RETRY_MULTIPLIER", ge=1, le=100)
     rate_share: float = Field(0.5, alias="RECONCILIATION_RATE_SHARE", gt=0, le=1)
+    limits: str | None = Field(None, alias="RECONCILIATION_LIMITS")
     compare: str = Field(",".join(COMPARED_COLUMNS), alias="RECONCILIATION_COMPARE")
     drain_seconds: float = Field(20, alias="RECONCILIATION_DRAIN_SECONDS", gt=0, le=3600)
     hang_seconds: float = Field(30, alias="RECONCILIATION_HANG_SECONDS", ge=5, le=3600)
@@ -212,6 +213,12 @@ class Settings(BaseSettings):
         unknown = _split_names(value) - set(COMPARED_COLUMNS) - {NO_COLUMNS}
         if unknown or not _split_names(value):
             raise ValueError(f"not of {', '.join(COMPARED_COLUMNS)}, or {NO_COLUMNS}")
+        return value
+
+    @field_validator("limits")
+    @classmethod
+    def _check_limits(cls, value: str | None) -> str | None:
+        _parse_amounts(value or "")
         return value
 
     @classmethod
@@ -418,6 +425,11 @@ class Settings(BaseSettings):
         return frozenset(_split_names(self.compare) - {NO_COLUMNS})
 
     @property
+    def lowered_limits(self) -> Mapping[str, int]:
+        """The amounts to which limits of the exchange are lowered, by their names."""
+        return _parse_amounts(self.limits or "")
+
+    @property
     def interval(self) -> timedelta:
         """The pause between two sweeps."""
         return timedelta(milliseconds=self.interval_ms)
@@ -477,3 +489,20 @@ class Settings(BaseSettings):
 def _split_names(listed: str) -> set[str]:
     """Return the names in a comma-separated list, in lower case."""
     return {name.strip().lower() for name in listed.split(",")} - {""}
+
+
+def _parse_amounts(text: str) -> dict[str, int]:
+    """Read "name=amount, name=amount", the amounts of limits by their names.
+
+    Raises:
+        ValueError: it is no such list, or an amount is no whole number above 0.
+    """
+    amounts: dict[str, int] = {}
+    for entry in filter(None, map(str.strip, text.split(","))):
+        name, separator, amount = (part.strip() for part in entry.partition("="))
+        if not (separator and name and amount.isdecimal() and amount.isascii() and int(amount)):
+            raise ValueError(f"{entry[:40]!r} is not name=amount with a whole number above 0")
+        if name in amounts:
+            raise ValueError(f"{name[:40]!r} is there twice")
+        amounts[name] = int(amount)
+    return amounts

@@ -41,7 +41,7 @@ from reconciler.domain.value import Value, decode_values, encode_values
 from reconciler.errors import Problem
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
-from reconciler.resilience.limits import RateLimit
+from reconciler.resilience.limits import Cost, RateLimit
 from reconciler.telemetry.health import HostState, LastHour
 from reconciler.telemetry.shadow import ShadowFigures
 
@@ -497,6 +497,14 @@ class Workload(Protocol):
     def limits(self) -> tuple[RateLimit, ...]:
         """The service's published limits, from which `Budget.take` takes; by default none."""
         return ()
+
+    @property
+    def usual_cost(self) -> Cost:
+        """The cost of most requests: the limits that it names decide how much work is affordable.
+
+        By default the smallest limit does.
+        """
+        return {}
 
     is_dry_run: bool = False
     """True if nothing is written."""

@@ -1,8 +1,10 @@
 """Fakes of the clock, of sleep and of requests that fail, for tests without waiting."""
 
 import asyncio
+from datetime import timedelta
 
 from reconciler.errors import Unavailable
+from reconciler.resilience.limits import LimitScope, RateLimit
 
 
 class FakeClock:
@@ -50,3 +52,11 @@ class FailingRequest:
 def outages(count: int) -> list[Unavailable]:
     """Return errors that a retry may get over, numbered from 1."""
     return [Unavailable(f"outage {number}") for number in range(1, count + 1)]
+
+
+def weight_limit(per_minute: int) -> tuple[RateLimit, ...]:
+    """Return the only limit of a venue that counts weight a minute."""
+    limit = RateLimit(
+        name="weight", scope=LimitScope.ADDRESS, amount=per_minute, window=timedelta(minutes=1)
+    )
+    return (limit,)

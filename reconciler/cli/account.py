@@ -8,7 +8,7 @@ from reconciler.cli.checks.exchange import read_account
 from reconciler.cli.database import open_database
 from reconciler.cli.operator_name import by_option, required_operator
 from reconciler.errors import ConfigurationError, Problem
-from reconciler.exchanges.registry import venue
+from reconciler.exchanges.configured_venue import configured_venue
 from reconciler.orders.account import UNNAMED, UNNAMED_HINT
 from reconciler.store import shared_state
 
@@ -38,7 +38,7 @@ def confirm_command(*, by: str | None) -> None:
     """Ask the exchange for the account of the present key, and remember it as the right one."""
     operator = required_operator(by)
     with open_database("holds") as (database, settings):
-        found = venue(settings.exchange_name, settings.exchange_base_url)
+        found = configured_venue(settings)
         account = asyncio.run(read_account(found, settings.credentials))
         if account.identity is None:
             raise ConfigurationError([Problem(what=UNNAMED, hint=UNNAMED_HINT)])

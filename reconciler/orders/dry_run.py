@@ -9,7 +9,7 @@ from reconciler.orders.planner import OrderPlanner
 from reconciler.orders.workload import OrderWorkload
 from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
-from reconciler.resilience.limits import RateLimit
+from reconciler.resilience.limits import Cost, RateLimit
 from reconciler.settings import Settings
 from reconciler.telemetry.health import LastHour
 from reconciler.workload import Backlog, Page, Planner, RememberedPause, Workload
@@ -73,6 +73,11 @@ class DryRunWorkload(Workload):
     def limits(self) -> tuple[RateLimit, ...]:
         """The limits that the exchange publishes."""
         return self.orders.limits
+
+    @property
+    def usual_cost(self) -> Cost:
+        """The cost of a request for a chunk."""
+        return self.orders.usual_cost
 
     def open_planner(self) -> DryRunPlanner:
         """Open the planner, which raises as that of `OrderWorkload`."""

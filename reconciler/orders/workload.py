@@ -19,7 +19,8 @@ from reconciler.domain.contradiction import ComparedColumn
 from reconciler.domain.decide import Policy, decide
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.exchanges.base import Venue
-from reconciler.exchanges.registry import open_exchange, venue
+from reconciler.exchanges.configured_venue import configured_venue
+from reconciler.exchanges.registry import open_exchange
 from reconciler.exchanges.request_policy import RequestPolicy, UsageCounter
 from reconciler.orders.account import AccountVerifier
 from reconciler.orders.clock import DatabaseClock
@@ -31,7 +32,7 @@ from reconciler.orders.unfollowed_gauge import UnfollowedGauge
 from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
-from reconciler.resilience.limits import RateLimit
+from reconciler.resilience.limits import Cost, RateLimit
 from reconciler.settings import Settings
 from reconciler.store import shared_state
 from reconciler.store.database import Database
@@ -73,12 +74,17 @@ class OrderWorkload(Workload):
         Raises:
             ConfigurationError: no such exchange.
         """
-        return venue(self.settings.exchange_name, self.settings.exchange_base_url)
+        return configured_venue(self.settings)
 
     @property
     def limits(self) -> tuple[RateLimit, ...]:
         """The limits that the exchange publishes."""
         return self.venue.limits
+
+    @property
+    def usual_cost(self) -> Cost:
+        """The cost of a request for a chunk."""
+        return self.venue.chunk_cost
 
     def open_planner(self) -> OrderPlanner:
         """Connect to the database and check its schema and our privileges.

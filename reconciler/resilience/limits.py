@@ -5,7 +5,7 @@ from each that applies: its `Cost` names them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -75,6 +75,14 @@ class LimitReading:
     used: int | None = None
     remaining: int | None = None
     reset_seconds: float | None = None
+
+
+def lowered(limit: RateLimit, amount: int) -> RateLimit:
+    """Return the limit with a lower amount. A counter leaks more slowly in proportion."""
+    if limit.leak_per_second is None:
+        return replace(limit, amount=amount)
+    leak = limit.leak_per_second * amount / limit.amount
+    return replace(limit, amount=amount, leak_per_second=leak)
 
 
 def weight_of(cost: Cost) -> int:

@@ -1,8 +1,9 @@
-"""The host's rate budget, kept by the supervisor; the workers request weight over their pipes.
+"""The host's rate budget, kept by the supervisor; the workers ask for costs over their pipes.
 
-Waiting workers are served in turn, so that none starves however much another requests; weight that
-one does not use goes to the others. When a worker dies or is replaced, the weight that it spent
-stays spent, and its waiting requests leave the queue.
+Waiting workers are served in turn, so that none starves however much another requests; what one
+does not use goes to the others. A request overtakes an earlier one only if it takes nothing from
+the limits for which that one waits. When a worker dies or is replaced, what it spent stays spent,
+and its waiting requests leave the queue.
 
 After a rate-limit pause one request goes first, the *probe*, and the others follow when it is
 answered: one of each worker at once would cause the next pause. A stopping worker never waits: a
@@ -10,6 +11,7 @@ request that cannot be granted immediately is denied. Once the budget is closed,
 """
 
 import asyncio
+import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
@@ -20,12 +22,15 @@ from functools import partial
 import structlog
 
 from reconciler.errors import ReconcilerError
-from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
-from reconciler.resilience.limits import Cost, LimitReading, weight_of
+from reconciler.resilience.limits import Cost, LimitReading
+from reconciler.resilience.rate_limits import RateLimits
 from reconciler.workload import Planner, RememberedPause
 
 PROBE_TIMEOUT_SECONDS = 15.0
 """Seconds after which an unanswered probe counts as lost. A probe itself takes at most 10 s."""
+
+LONG_PAUSE_SECONDS = 60.0
+"""A longer pause is reported as an outage: no published window is longer than a minute."""
 
 PAUSE_TOLERANCE_SECONDS = 1.0
 """A pause is stored again only if it grows by more than this: each worker reports the same one."""
@@ -34,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 class BudgetReply(StrEnum):
-    """The reply to a request for weight."""
+    """The reply to a request for permission to send."""
 
     GRANTED = "granted"
     GRANTED_AS_PROBE = "granted_as_probe"
@@ -45,10 +50,10 @@ OnReply = Callable[[BudgetReply], None]
 
 
 class SharedBudget:
-    """Grants weight to its owners in turn, as the window allows."""
+    """Grants costs to its owners in turn, as the limits allow."""
 
-    def __init__(self, window: WeightWindow) -> None:
-        self._window = window
+    def __init__(self, limits: RateLimits) -> None:
+        self._limits = limits
         self._waiting: OrderedDict[Hashable, deque[tuple[Cost, OnReply]]] = OrderedDict()
         self._timer: asyncio.TimerHandle | None = None
         self._probe_owner: Hashable | None = None
@@ -59,7 +64,7 @@ class SharedBudget:
     @property
     def paused_seconds(self) -> float:
         """The seconds that the rate-limit pause still lasts."""
-        return self._window.paused_seconds
+        return self._limits.paused_seconds
 
     def request(self, owner: Hashable, cost: Cost, reply: OnReply) -> None:
         """Reply when it is the owner's turn and `cost` may be spent, or when it is denied."""
@@ -93,11 +98,11 @@ class SharedBudget:
 
     def pause(self, seconds: float) -> None:
         """Grant nothing for `seconds`, then one request as a probe."""
-        self._window.pause(seconds)
+        self._limits.pause(seconds)
 
     def require_probe(self) -> None:
         """Grant one request as a probe before all others, as after a pause."""
-        self._window.require_probe()
+        self._limits.require_probe()
 
     def end_probe(self, owner: Hashable, *, is_alive: bool) -> None:
         """Record the end of the owner's probe, if it has one; serve the others.
@@ -107,36 +112,59 @@ class SharedBudget:
         if self._probe_owner != owner:
             return
         self._forget_probe()
-        if is_alive and not self._window.paused_seconds:
-            self._window.clear_probe()
+        if is_alive and not self._limits.paused_seconds:
+            self._limits.clear_probe()
         self._serve()
 
     def observe(self, reading: LimitReading) -> None:
         """Record what an answer says about one limit, by the exchange's own count."""
-        if reading.used is not None:
-            self._window.observe(reading.used)
+        self._limits.observe(reading)
 
     def _serve(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         while self._waiting and self._probe_owner is None:
-            owner, requests = next(iter(self._waiting.items()))
-            cost, reply = requests[0]
-            wait_seconds = self._window.reserve(weight_of(cost))
-            if wait_seconds > 0:
+            found = self._next_grant()
+            if isinstance(found, float):
                 loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(wait_seconds, self._serve)
+                self._timer = loop.call_later(found, self._serve)
                 return
-            requests.popleft()
-            self._waiting.move_to_end(owner)
-            if not requests:
-                del self._waiting[owner]
-            if self._window.needs_probe:
+            owner, reply = found
+            if self._limits.needs_probe:
                 self._begin_probe(owner)
                 reply(BudgetReply.GRANTED_AS_PROBE)
             else:
                 reply(BudgetReply.GRANTED)
+
+    def _next_grant(self) -> tuple[Hashable, OnReply] | float:
+        """Spend for the first request that may be granted; return the seconds to wait if none may.
+
+        Requests are tried in turn. One that would take from a limit for which an earlier one waits
+        is passed over, or light requests would keep a heavy one waiting for ever.
+        """
+        short: set[str] = set()
+        least_wait = math.inf
+        for owner, requests in self._waiting.items():
+            for index, (cost, reply) in enumerate(requests):
+                if not short.isdisjoint(cost):
+                    continue
+                wait_seconds = self._limits.reserve(cost)
+                if wait_seconds == 0:
+                    del requests[index]
+                    self._end_turn(owner)
+                    return owner, reply
+                least_wait = min(least_wait, wait_seconds)
+                short |= self._limits.short(cost)
+                if self._limits.is_paused:
+                    return least_wait
+        return least_wait
+
+    def _end_turn(self, owner: Hashable) -> None:
+        """Let the others come first."""
+        self._waiting.move_to_end(owner)
+        if not self._waiting[owner]:
+            del self._waiting[owner]
 
     def _begin_probe(self, owner: Hashable) -> None:
         loop = asyncio.get_running_loop()
@@ -173,8 +201,8 @@ class RateLimitPauses:
         Args:
             budget: Grants nothing during a pause.
             write_in_background: Runs a database write in the background.
-            on_long_pause: Called with the reason and the seconds of a pause that is longer than the
-                window of the limit, a minute.
+            on_long_pause: Called with the reason and the seconds of a pause that is longer than a
+                minute.
         """
         self._budget = budget
         self._write_in_background = write_in_background
@@ -211,7 +239,7 @@ class RateLimitPauses:
             self._write_in_background(partial(_write_pause, time.monotonic() + seconds))
 
     def _report_long_pause(self, seconds: float) -> None:
-        if seconds > WINDOW_SECONDS:
+        if seconds > LONG_PAUSE_SECONDS:
             # The text is kept and shown later: it names the time, and not how long until then.
             until = datetime.now(UTC) + timedelta(seconds=seconds)
             reason = f"the exchange wants no requests until {until:%Y-%m-%d %H:%M:%S} UTC"

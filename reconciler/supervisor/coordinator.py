@@ -26,7 +26,7 @@ from reconciler.errors import (
     WorkersDying,
 )
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
-from reconciler.resilience.budget import WeightWindow
+from reconciler.resilience.rate_limits import RateLimits
 from reconciler.supervisor.background_writes import BackgroundWrites
 from reconciler.supervisor.budget import BudgetReply, RateLimitPauses, SharedBudget
 from reconciler.supervisor.coordinator_listener import CoordinatorListener
@@ -123,9 +123,10 @@ class Coordinator:
         self.cycles: dict[int, OpenCycle] = {}
         self.history = CycleHistory()
         self.halt = Halt(options.halt, write_in_background=self.writes.add, on_change=self._on_halt)
-        self.window = WeightWindow(_weight_per_minute(workload), options.rate_share)
+        self.rate_limits = RateLimits(workload.limits, options.rate_share)
+        self._usual_cost = workload.usual_cost
         self.backoffs = RestartBackoffs(options.restarts)
-        self._budget = SharedBudget(self.window)
+        self._budget = SharedBudget(self.rate_limits)
         self.pauses = RateLimitPauses(
             self._budget, write_in_background=self.writes.add, on_long_pause=self._on_long_pause
         )
@@ -158,6 +159,11 @@ class Coordinator:
         known = (health.breaker for health in self.shard_health.values())
         return sum(breaker is not None and breaker.state is state for breaker in known)
 
+    @property
+    def weight_per_minute(self) -> float | None:
+        """The weight that this host may use a minute; None without a limit."""
+        return self.rate_limits.weight_per_minute(self._usual_cost)
+
     # Shards and workers.
 
     def resize(self, options: Options) -> None:
@@ -180,7 +186,8 @@ class Coordinator:
         set_up_worker: Callable[[int], Callable[[], None]],
     ) -> None:
         """Use new settings from now on. Running workers keep the settings they started with."""
-        self.window.resize(_weight_per_minute(workload), options.rate_share)
+        self.rate_limits.resize(workload.limits, options.rate_share)
+        self._usual_cost = workload.usual_cost
         self.backoffs.set_policy(options.restarts)
         self.pool.reconfigure(workload, hang_after=options.hang_after, set_up_worker=set_up_worker)
         self.resize(options)
@@ -259,8 +266,9 @@ class Coordinator:
             return [[]]  # A sweep that finds nothing stale is recorded as well.
         if page.chunks:
             self.planned = Planned(size_of(page.chunks), cost_of(page.chunks))
-        cycle_cost = round(self.window.limit * CYCLE_SECONDS / 60)
-        return list(group_by_cost(self._new_in(page), cycle_cost))
+        affordable = self.weight_per_minute
+        most = NO_LIMIT if affordable is None else round(affordable * CYCLE_SECONDS / 60)
+        return list(group_by_cost(self._new_in(page), most))
 
     def begin_cycle(
         self, chunks: Sequence[Chunk], *, is_sample: bool = False, ends_sweep: bool = False
@@ -654,7 +662,7 @@ class Coordinator:
         self._metrics.gauge(Gauge.SHARDS_PARKED, len(self.pool.parked))
         send_limit_gauges(
             self._metrics,
-            self.window,
+            self.rate_limits,
             is_halted=self.halt.is_on,
             parked_accounts=int(self._is_account_refused),
         )
@@ -703,7 +711,3 @@ def _configuration_error(fault: WorkerFault) -> ConfigurationError:
 
 def _write_hold(chunk: Chunk, planner: Planner) -> None:
     planner.set_aside(chunk)
-
-
-def _weight_per_minute(workload: Workload) -> int:
-    return workload.limits[0].amount if workload.limits else NO_LIMIT

@@ -7,7 +7,7 @@ from secrets import token_hex
 from reconciler.resilience.breaker_state import BreakerState
 from reconciler.supervisor.coordinator import Coordinator
 from reconciler.telemetry.health import HostState
-from reconciler.workload import NO_LIMIT, FaultKind
+from reconciler.workload import FaultKind
 
 
 class OwnState:
@@ -44,7 +44,7 @@ class OwnState:
             exchange_fault=self._fault(FaultKind.EXCHANGE),
             store_refusal=self.store_refusal or self._fault(FaultKind.RIGHTS),
             store_away=self.store_away or self.sharing_failure or self._fault(FaultKind.STORE),
-            pause_seconds=coordinator.window.paused_seconds,
+            pause_seconds=coordinator.rate_limits.paused_seconds,
             budget_per_minute=self._budget_per_minute,
             planned_orders=coordinator.planned.orders,
             planned_weight=coordinator.planned.weight,
@@ -53,9 +53,8 @@ class OwnState:
 
     @property
     def _budget_per_minute(self) -> int | None:
-        limit = self._coordinator.window.limit
-        is_limited = limit < math.floor(NO_LIMIT * self._coordinator.options.rate_share)
-        return limit if is_limited else None
+        limit = self._coordinator.weight_per_minute
+        return None if limit is None else math.floor(limit)
 
     def _fault(self, *kinds: FaultKind) -> str | None:
         """Return the first current fault of these kinds, by its cause, in one line."""

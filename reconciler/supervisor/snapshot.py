@@ -1,5 +1,6 @@
 """Take a snapshot of the running supervisor: what it and its shards are doing at this moment."""
 
+import math
 import os
 import socket
 import time
@@ -8,6 +9,7 @@ from datetime import UTC, datetime
 
 from reconciler import __version__
 from reconciler.resilience.breaker_state import BreakerSnapshot
+from reconciler.resilience.rate_limits import LimitUse, RateLimits
 from reconciler.supervisor.coordinator import Coordinator
 from reconciler.supervisor.own_state import OwnState
 from reconciler.supervisor.process_memory import pss_bytes
@@ -18,6 +20,7 @@ from reconciler.supervisor.status import (
     BudgetStatus,
     CycleStatus,
     KeyStatus,
+    LimitStatus,
     OrderLocation,
     Phase,
     ShardCounts,
@@ -30,7 +33,7 @@ from reconciler.supervisor.summary import Summary
 from reconciler.supervisor.threads import run_in_daemon_thread
 from reconciler.telemetry.health import HostState, Vitals
 from reconciler.telemetry.shadow import Mode
-from reconciler.workload import Backlog, Cycle, WorkerFault, Workload
+from reconciler.workload import NO_LIMIT, Backlog, Cycle, WorkerFault, Workload
 
 HOTTEST = 5
 
@@ -56,7 +59,7 @@ class SnapshotBuilder:
         self._workload = workload
         self._pool = coordinator.pool
         self._dispatcher = coordinator.dispatcher
-        self._window = coordinator.window
+        self._limits = coordinator.rate_limits
         self._history = coordinator.history
         self._summary = summary
         self.own = OwnState(coordinator)
@@ -98,7 +101,7 @@ class SnapshotBuilder:
             breaker_retry_seconds=breaker_retry_seconds,
             backing_off_seconds=health.backing_off_seconds,
             fault=_first_line(health.fault),
-            paused_seconds=self._window.paused_seconds,
+            paused_seconds=self._limits.paused_seconds,
             halted=self._coordinator.halt.reason,
         )
 
@@ -126,11 +129,7 @@ class SnapshotBuilder:
                 for key, items in self._dispatcher.items_by_key().most_common(HOTTEST)
             ),
             cycles=tuple(_cycle_status(cycle) for cycle in self._history.cycles),
-            budget=BudgetStatus(
-                limit_per_minute=self._window.limit,
-                used=self._window.spent,
-                paused_seconds=self._window.paused_seconds,
-            ),
+            budget=_budget_status(self._limits),
             totals=Totals(
                 cycles=self._summary.cycles,
                 restarts=self._summary.restarts,
@@ -233,4 +232,30 @@ def _state_and_retry_seconds(breaker: BreakerSnapshot | None) -> tuple[str | Non
 def _cycle_status(cycle: Cycle) -> CycleStatus:
     return CycleStatus(
         finished_at=cycle.finished_at, duration_ms=cycle.duration_ms, **cycle.counts.by_name
+    )
+
+
+def _budget_status(limits: RateLimits) -> BudgetStatus:
+    tightest = limits.tightest
+    return BudgetStatus(
+        limit_per_minute=NO_LIMIT if tightest is None else math.floor(tightest.allowed),
+        used=0 if tightest is None else round(tightest.used),
+        paused_seconds=limits.paused_seconds,
+        tightest=None if tightest is None else tightest.limit.name,
+        limits=tuple(map(_limit_status, limits.uses)),
+    )
+
+
+def _limit_status(use: LimitUse) -> LimitStatus:
+    window = use.limit.window
+    return LimitStatus(
+        name=use.limit.name,
+        scope=use.limit.scope,
+        published=use.limit.amount,
+        allowed=math.floor(use.allowed),
+        used=round(use.used),
+        window_seconds=None if window is None else window.total_seconds(),
+        leak_per_second=use.limit.leak_per_second,
+        account_used=use.account_used,
+        blocked_seconds=use.blocked_seconds,
     )

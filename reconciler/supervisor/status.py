@@ -103,12 +103,47 @@ class CycleStatus(CountFields):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class LimitStatus:
+    """One limit of the exchange, and how far it is used.
+
+    Attributes:
+        scope: Whose requests it counts together: address, account, key or route.
+        published: The units that it allows within a window, or the cap of a leaking counter; less
+            where RECONCILIATION_LIMITS lowers it.
+        allowed, used: The units of it that this host may use, and has used.
+        window_seconds: The length of the window; None for a counter that leaks.
+        leak_per_second: By how much the counter falls; None for a window.
+        account_used: The units that all programs have used, by the exchange's last word on it.
+        blocked_seconds: How long no request may take from it, because little of it is left.
+    """
+
+    name: str
+    scope: str
+    published: int
+    allowed: int
+    used: int
+    window_seconds: float | None = None
+    leak_per_second: float | None = None
+    account_used: int | None = None
+    blocked_seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class BudgetStatus:
-    """The host's rate budget: its limit, the weight used in this window, and any pause."""
+    """The host's rate budget, and any pause.
+
+    Attributes:
+        limit_per_minute, used: Of the tightest limit the units that this host may use within its
+            window, and those that it has used.
+        tightest: The limit of which the largest part is used; None without limits.
+        limits: Every limit, in the order of the venue.
+    """
 
     limit_per_minute: int
     used: int
     paused_seconds: float
+    tightest: str | None = None
+    limits: tuple[LimitStatus, ...] = ()
 
 
 @dataclass(kw_only=True, slots=True)

@@ -1,9 +1,10 @@
 """The gauges of the work: what waits, what limits it, how healthy it is, and a shadow's."""
 
+import math
 import time
 from collections.abc import Callable
 
-from reconciler.resilience.budget import WeightWindow
+from reconciler.resilience.rate_limits import RateLimits
 from reconciler.telemetry.health import Grade, HealthVerdict, Slug
 from reconciler.telemetry.metrics import Gauge, Metrics, health_row
 from reconciler.telemetry.shadow import ShadowFigures
@@ -11,9 +12,6 @@ from reconciler.workload import Backlog
 
 RECENT_SECONDS = 60.0
 """After this long without a measurement nothing is known of the backlog but that it grows older."""
-
-UNLIMITED = 2**53
-"""No service publishes such a limit: it is a share of `NO_LIMIT`."""
 
 _GRADES = {Grade.HEALTHY: 0, Grade.WARNING: 1, Grade.CRITICAL: 2, Grade.UNKNOWN: 3}
 
@@ -50,13 +48,17 @@ class BacklogGauges:
 
 
 def send_limit_gauges(
-    metrics: Metrics, window: WeightWindow, *, is_halted: bool, parked_accounts: int
+    metrics: Metrics, limits: RateLimits, *, is_halted: bool, parked_accounts: int
 ) -> None:
-    """Send what limits the work: the rate budget and its pause, the halt, accounts that wait."""
-    metrics.gauge(Gauge.BUDGET_USED, window.spent)
-    if window.limit < UNLIMITED:
-        metrics.gauge(Gauge.BUDGET_LIMIT, window.limit)
-    metrics.gauge(Gauge.BUDGET_PAUSE_SECONDS, window.paused_seconds)
+    """Send what limits the work: the rate budget and its pause, the halt, accounts that wait.
+
+    Of several limits the tightest is sent.
+    """
+    tightest = limits.tightest
+    metrics.gauge(Gauge.BUDGET_USED, 0 if tightest is None else round(tightest.used))
+    if tightest is not None:
+        metrics.gauge(Gauge.BUDGET_LIMIT, math.floor(tightest.allowed))
+    metrics.gauge(Gauge.BUDGET_PAUSE_SECONDS, limits.paused_seconds)
     metrics.gauge(Gauge.HALT_ACTIVE, int(is_halted))
     metrics.gauge(Gauge.ACCOUNTS_PARKED, parked_accounts)
 

@@ -218,13 +218,14 @@ CATALOG: tuple[Metric, ...] = (
         Gauge.BUDGET_USED,
         Unit.WEIGHT,
         WhenGone.ZERO,
-        "weight that this host used of its rate budget in the last 60 s",
+        "what this host used of its rate budget within the window of the limit: in the last 60 s"
+        " at Binance. Of several limits, the one of which the largest part is used",
     ),
     _gauge(
         Gauge.BUDGET_LIMIT,
         Unit.WEIGHT,
         WhenGone.NOT_SENT,
-        "weight that this host may use in 60 s: the exchange's limit times"
+        "what this host may use of that limit: the exchange's limit times"
         " `RECONCILIATION_RATE_SHARE`",
     ),
     _gauge(

@@ -8,9 +8,11 @@ from statistics import median
 
 from reconciler.errors import Unavailable
 from reconciler.exchanges.base import Exchange
-from reconciler.exchanges.registry import open_exchange, venue
+from reconciler.exchanges.configured_venue import configured_venue
+from reconciler.exchanges.registry import open_exchange
 from reconciler.exchanges.request_policy import SingleAttempt
-from reconciler.resilience.budget import LocalBudget, WeightWindow
+from reconciler.resilience.budget import LocalBudget
+from reconciler.resilience.rate_limits import RateLimits
 from reconciler.settings import Settings
 
 MEASURED_REQUESTS = 5
@@ -41,13 +43,13 @@ def measure_latency(settings: Settings) -> Latency:
 
 
 async def _measure(settings: Settings) -> Latency:
-    found = venue(settings.exchange_name, settings.exchange_base_url)
+    found = configured_venue(settings)
     sender = SingleAttempt(TIMEOUT_SECONDS)
     exchange = open_exchange(
         found,
         credentials=settings.credentials,
         sender=sender,
-        budget=LocalBudget(WeightWindow(found.limits[0].amount, share=1)),
+        budget=LocalBudget(RateLimits(found.limits, share=1)),
         clock=lambda: datetime.now(UTC),
     )
     try:

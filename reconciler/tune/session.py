@@ -6,14 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from math import floor
 from typing import Any
 
 from pydantic import SecretStr
 
 from reconciler.errors import ConfigurationError, Problem
-from reconciler.exchanges.registry import venue
+from reconciler.exchanges.configured_venue import configured_venue
 from reconciler.extras import install_hint
 from reconciler.paper.process import PaperDidNotStart, PaperProcess
+from reconciler.resilience.rate_limits import per_minute
 from reconciler.settings import Settings
 from reconciler.trial.sweep import Sweep
 from reconciler.tune.advice import NEAR_ENOUGH, Advice, RequiredRate, advise
@@ -22,6 +24,7 @@ from reconciler.tune.sample import Sample, order_specs, read_sample
 from reconciler.tune.scratch_copy import open_scratch_copy
 from reconciler.tune.trial import TrialSetup, run_trial
 from reconciler.tune.trial_result import Allowance, TrialResult
+from reconciler.workload import NO_LIMIT
 
 BATCH_SIZES = (100, 200, 500, 1000)
 FEWEST_TRIALS = 3
@@ -167,8 +170,12 @@ def next_shards(trials: Sequence[TrialResult], allowance: Allowance) -> int | No
 
 
 def _allowance(settings: Settings) -> Allowance:
-    found = venue(settings.exchange_name, settings.exchange_base_url)
-    return Allowance(weight_per_minute=found.limits[0].amount, share=settings.rate_share)
+    found = configured_venue(settings)
+    allowed = per_minute(found.limits, found.chunk_cost, share=1)
+    return Allowance(
+        weight_per_minute=NO_LIMIT if allowed is None else floor(allowed),
+        share=settings.rate_share,
+    )
 
 
 def _latency(settings: Settings, options: TuneOptions, listener: TuneListener) -> Latency:

@@ -95,7 +95,7 @@ class TrialResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Allowance:
-    """Our share of the exchange's weight limit."""
+    """Our share of what the exchange allows: of its limit that allows the fewest requests."""
 
     weight_per_minute: int
     share: float

@@ -16,6 +16,7 @@ from reconciler.supervisor.status import (
     BudgetStatus,
     CycleStatus,
     KeyStatus,
+    LimitStatus,
     OrderLocation,
     Phase,
     ShardCounts,
@@ -102,6 +103,30 @@ def a_cycle(**changes: Any) -> CycleStatus:
     return replace(cycle, **changes)
 
 
+def a_limit(name: str = "weight", **changed: Any) -> LimitStatus:
+    """Return the limit of a venue that counts weight a minute."""
+    values = {
+        "scope": "address",
+        "published": 6000,
+        "allowed": 3000,
+        "used": 0,
+        "window_seconds": 60,
+        **changed,
+    }
+    return LimitStatus(name=name, **values)
+
+
+def a_budget(*limits: LimitStatus, paused_seconds: float = 0) -> BudgetStatus:
+    """Return the budget of these limits, of which the first is the tightest."""
+    return BudgetStatus(
+        limit_per_minute=limits[0].allowed,
+        used=limits[0].used,
+        paused_seconds=paused_seconds,
+        tightest=limits[0].name,
+        limits=limits,
+    )
+
+
 def a_status(*workers: ShardStatus, **changes: Any) -> SupervisorStatus:
     shown = workers or (a_shard(0), a_shard(1))
     status = SupervisorStatus(
@@ -119,7 +144,7 @@ def a_status(*workers: ShardStatus, **changes: Any) -> SupervisorStatus:
         backlog=BacklogStatus(items=812, oldest_age_seconds=431, measured_seconds_ago=3),
         hottest=(KeyStatus(key="BTCUSDT", items=612), KeyStatus(key="ETHUSDT", items=200)),
         cycles=(a_cycle(), a_cycle(finished_at=FINISHED_AT - timedelta(minutes=1))),
-        budget=BudgetStatus(limit_per_minute=3000, used=240, paused_seconds=0),
+        budget=a_budget(a_limit(used=240)),
         totals=Totals(
             cycles=240,
             scanned=96_000,

@@ -18,7 +18,7 @@ from reconciler.telemetry.health import LastHour, Vitals
 from reconciler.telemetry.shadow import CatchUpFigures, Mode, ShadowFigures
 
 from .conftest import Invoke
-from .fake_control_server import FakeControlServer, a_cycle, a_shard, a_status
+from .fake_control_server import FakeControlServer, a_budget, a_cycle, a_limit, a_shard, a_status
 
 WIDTH = 80
 WORST = replace(
@@ -169,12 +169,34 @@ def test_the_tables_fit_any_width_at_their_widest(width: int) -> None:
 
 
 def test_a_rate_limit_pause_has_a_line_of_its_own() -> None:
-    budget = BudgetStatus(limit_per_minute=3000, used=2140, paused_seconds=12)
+    budget = a_budget(a_limit(used=2140), paused_seconds=12)
 
     lines = lines_of(*status_view.summary(a_status(budget=budget)))
 
     assert "budget   2,140 of 3,000 weight this minute" in lines
     assert "pause    no request for 12 s: the exchange limits our rate" in lines
+
+
+def test_of_several_limits_the_tightest_comes_first_and_each_is_shown() -> None:
+    budget = a_budget(
+        a_limit("order_history", used=22, allowed=25, window_seconds=1, scope="route"),
+        a_limit("address", used=24, allowed=300, window_seconds=5, blocked_seconds=4),
+        a_limit("counter", used=2, allowed=7, window_seconds=None, leak_per_second=0.33),
+    )
+
+    lines = lines_of(*status_view.summary(a_status(budget=budget)), width=200)
+
+    assert "budget   22 of 25 order_history in 1 s" in lines
+    assert (
+        "limits   24 of 300 address in 5 s, blocked for 4 s: all programs used it up;"
+        " 2 of 7 counter, leaking"
+    ) in lines
+
+
+def test_work_that_nothing_limits_says_so() -> None:
+    budget = BudgetStatus(limit_per_minute=10**18, used=0, paused_seconds=0)
+
+    assert "budget   no limit" in lines_of(*status_view.summary(a_status(budget=budget)))
 
 
 @pytest.mark.parametrize(

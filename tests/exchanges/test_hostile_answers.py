@@ -19,7 +19,8 @@ from reconciler.paper.auth import AccessPolicy
 from reconciler.paper.listing import ListedOrder, listed_order
 from reconciler.paper.orders import SeedOptions
 from reconciler.paper.server import new_exchange, serve_in_thread
-from reconciler.resilience.budget import LocalBudget, WeightWindow
+from reconciler.resilience.budget import LocalBudget
+from reconciler.resilience.rate_limits import RateLimits
 from reconciler.settings import Credentials
 from tests.chaos.hostile_answers import AnswerType, HostileKind, bomb, deflated, kinds
 from tests.chaos.hostile_proxy import HostileProxy
@@ -67,7 +68,7 @@ class HostileVenue:
             venue("paper", self.proxy.url),
             credentials=Credentials(api_key=SecretStr(KEY), api_secret=SecretStr(SECRET)),
             sender=SingleAttempt(PATIENCE_SECONDS),
-            budget=LocalBudget(WeightWindow(10**9, 1.0)),
+            budget=LocalBudget(RateLimits((), share=1)),
             clock=lambda: datetime.now(UTC),
         )
         try:

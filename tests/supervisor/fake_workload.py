@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Hashable
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import assert_never
@@ -20,7 +19,7 @@ import reconciler
 from reconciler.errors import ConfigurationError, Problem, StoreUnavailable
 from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
-from reconciler.resilience.limits import LimitScope, RateLimit
+from reconciler.resilience.limits import RateLimit
 from reconciler.workload import (
     NO_BREAKER,
     AnomalyStats,
@@ -36,6 +35,7 @@ from reconciler.workload import (
     WorkerFault,
     Workload,
 )
+from tests.fakes import weight_limit
 
 WEIGHT = 10
 
@@ -156,13 +156,7 @@ class FakeWorkload(Workload):
     @property
     def limits(self) -> tuple[RateLimit, ...]:
         """One limit of weight a minute."""
-        limit = RateLimit(
-            name="weight",
-            scope=LimitScope.ADDRESS,
-            amount=self.weight_per_minute,
-            window=timedelta(minutes=1),
-        )
-        return (limit,)
+        return weight_limit(self.weight_per_minute)
 
     def open_planner(self) -> "FakePlanner":
         """Open the parent's side."""

@@ -255,7 +255,7 @@ async def test_several_workers_together_spend_no_more_than_the_budget(
     await journal.wait("granted", affordable)
 
     assert len(supervisor.coordinator._budget._waiting) == workers
-    assert supervisor.coordinator._budget._window.spent == affordable * WEIGHT
+    assert [use.used for use in supervisor.coordinator.rate_limits.uses] == [affordable * WEIGHT]
     assert len(journal.all("granted")) == affordable
 
 

@@ -12,10 +12,12 @@ from reconciler.cli.checks.symbol_fixes import Listing
 from reconciler.cli.checks.symbols import CHECK as SYMBOLS_CHECK
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 from reconciler.exchanges.base import Account, Exchange, Venue
-from reconciler.exchanges.registry import open_exchange, venue
+from reconciler.exchanges.configured_venue import configured_venue
+from reconciler.exchanges.registry import open_exchange
 from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.orders.account import OTHER_ACCOUNT_HINT, UNNAMED, UNNAMED_HINT
-from reconciler.resilience.budget import LocalBudget, WeightWindow
+from reconciler.resilience.budget import LocalBudget
+from reconciler.resilience.rate_limits import RateLimits
 from reconciler.settings import Credentials, Settings
 
 T = TypeVar("T")
@@ -36,7 +38,7 @@ def check_exchange(
     `check_symbols` is called if the exchange has answered, and accepts our credentials.
     """
     try:
-        found = venue(settings.exchange_name, settings.exchange_base_url)
+        found = configured_venue(settings)
         account = asyncio.run(read_account(found, settings.credentials))
     except ReconcilerError as error:
         later = (CLOCK_CHECK, ACCOUNT_CHECK, SYMBOLS_CHECK)
@@ -122,7 +124,7 @@ async def _ask(
         venue,
         credentials=credentials,
         sender=SingleAttempt(answer_seconds),
-        budget=LocalBudget(WeightWindow(venue.limits[0].amount, share=1)),
+        budget=LocalBudget(RateLimits(venue.limits, share=1)),
         clock=lambda: datetime.now(UTC),
     )
     try:

@@ -9,6 +9,7 @@ from pydantic_settings import DotEnvSettingsSource
 
 from reconciler.cli.checks.result import CheckResult, failed, passed, warning
 from reconciler.errors import ConfigurationError, Problem
+from reconciler.exchanges.configured_venue import configured_venue
 from reconciler.exchanges.credentials import unused_passphrase
 from reconciler.exchanges.registry import venue
 from reconciler.settings import Settings
@@ -83,7 +84,7 @@ def _unusable(settings: Settings, invalid: Collection[str]) -> Iterator[Problem]
     if "DATABASE_URL" not in invalid:
         yield from _problems_of(lambda: parse_url(settings.required_database_url))
     if "EXCHANGE_NAME" not in invalid:
-        yield from _problems_of(lambda: venue(settings.exchange_name))
+        yield from _problems_of(lambda: configured_venue(settings))
 
 
 def _problems_of(read: Callable[[], object]) -> Sequence[Problem]:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reconciler.cli.ui.fitting_table import Column, fitting_table
+from reconciler.cli.ui.limit_words import budget_words, other_limits
 from reconciler.cli.ui.verdict_view import line
 from reconciler.formatting import clock, duration, elapsed, memory
 from reconciler.supervisor.status import (
@@ -94,7 +95,9 @@ def summary(status: SupervisorStatus) -> Iterator[Text]:
     yield line("backlog", _backlog(status))
     yield line("hottest", _hottest(status))
     budget = status.budget
-    yield line("budget", f"{budget.used:,} of {budget.limit_per_minute:,} weight this minute")
+    yield line("budget", budget_words(budget))
+    if others := other_limits(budget):
+        yield line("limits", others)
     if budget.paused_seconds > 0:
         pause = f"no request for {duration(budget.paused_seconds)}: the exchange limits our rate"
         yield line("pause", Text(pause, style="bold red"))

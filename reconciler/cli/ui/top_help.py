@@ -12,7 +12,7 @@ KEYS = (
 MEANINGS = (
     ("verdict", "as of reconciler health, with what to type for each reason"),
     ("backlog", "orders that were not synced for RECONCILIATION_STALE_MINUTES"),
-    ("budget", "request weight of this minute, of our share of the exchange's limit"),
+    ("budget", "what is used of our share of the exchange's limit; of several, the tightest"),
     ("holds", "orders that need time or a person: reconciler holds list"),
     ("state", "of the shard's worker; parked: its workers kept dying"),
     ("queued", "orders that wait for the shard"),

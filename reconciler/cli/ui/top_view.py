@@ -175,7 +175,15 @@ def _below_shards(status: SupervisorStatus, *, has_fault_column: bool) -> Iterat
     yield _Line(text=status_view.last_cycle(status), importance=30, is_above=False)
 
 
-_IMPORTANCE = {"shards": 45, "hottest": 35, "backlog": 72, "budget": 65, "pause": 93, "halt": 94}
+_IMPORTANCE = {
+    "shards": 45,
+    "hottest": 35,
+    "backlog": 72,
+    "budget": 65,
+    "limits": 32,
+    "pause": 93,
+    "halt": 94,
+}
 """How much the lines of the summary matter, by their labels."""
 
 

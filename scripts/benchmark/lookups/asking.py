@@ -21,7 +21,8 @@ from reconciler.exchanges.request_policy import RequestPolicy, UsageCounter
 from reconciler.paper.listing import OrderSpec
 from reconciler.paper.process import PaperProcess
 from reconciler.resilience.breaker import Breaker
-from reconciler.resilience.budget import LocalBudget, WeightWindow
+from reconciler.resilience.budget import LocalBudget
+from reconciler.resilience.rate_limits import RateLimits
 from reconciler.settings import BreakerPolicy, Credentials, RetryPolicy
 from scripts.benchmark.figures import BenchFailed
 
@@ -68,7 +69,7 @@ class FarExchange:
         return len(self.wanted) / seconds
 
     def _open(self, at_once: int, usage: UsageCounter) -> Exchange:
-        budget = LocalBudget(WeightWindow(NO_LIMIT, share=1))
+        budget = LocalBudget(RateLimits((), share=1))
         return open_exchange(
             venue("paper", self.url),
             credentials=self.credentials,

@@ -1,10 +1,11 @@
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from reconciler.resilience.budget import WINDOW_SECONDS, WeightWindow
-from reconciler.resilience.limits import LimitReading
+from reconciler.resilience.limits import LimitReading, LimitScope, RateLimit
+from reconciler.resilience.rate_limits import RateLimits
 from reconciler.supervisor.budget import (
     PROBE_TIMEOUT_SECONDS,
     BudgetReply,
@@ -12,31 +13,33 @@ from reconciler.supervisor.budget import (
     SharedBudget,
 )
 from reconciler.workload import Planner, RememberedPause
-from tests.fakes import FakeClock
+from tests.fakes import FakeClock, weight_limit
+
+WINDOW_SECONDS = 60.0
 
 
 class Timers:
     """The running loop's `call_later`, on the fake clock: nothing happens before `advance`."""
 
     def __init__(self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._clock = clock
+        self.clock = clock
         self._due: list[tuple[float, asyncio.TimerHandle]] = []
         monkeypatch.setattr(asyncio.get_running_loop(), "call_later", self._call_later)
 
     def _call_later(self, seconds: float, callback: Callable[[], None]) -> asyncio.TimerHandle:
-        due = self._clock.now + seconds
+        due = self.clock.now + seconds
         handle = asyncio.TimerHandle(due, callback, (), asyncio.get_running_loop())
         self._due.append((due, handle))
         return handle
 
     def advance(self, seconds: float) -> None:
-        until = self._clock.now + seconds
+        until = self.clock.now + seconds
         while due := [entry for entry in self._due if entry[0] <= until]:
             self._due.remove(first := min(due, key=lambda entry: entry[0]))
-            self._clock.now = max(self._clock.now, first[0])
+            self.clock.now = max(self.clock.now, first[0])
             if not first[1].cancelled():
                 first[1]._run()
-        self._clock.now = until
+        self.clock.now = until
 
 
 class BudgetOnAClock:
@@ -45,7 +48,7 @@ class BudgetOnAClock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         clock = FakeClock()
         self.timers = Timers(clock, monkeypatch)
-        self.budget = SharedBudget(WeightWindow(200, 0.5, clock=clock))
+        self.budget = SharedBudget(RateLimits(weight_limit(200), 0.5, clock=clock))
         self.granted: list[str] = []
         self.probes: list[str] = []
         self.denied: list[str] = []
@@ -233,6 +236,66 @@ async def test_the_successor_of_a_worker_that_had_to_end_may_wait(budget: Budget
     budget.timers.advance(WINDOW_SECONDS)
 
     assert budget.granted == ["spent", "patient"]
+
+
+class TwoRoutes(BudgetOnAClock):
+    """A budget of 100 a minute for an address, and of 10 a second for each of two routes."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(monkeypatch)
+        routes = [
+            RateLimit(name=name, scope=LimitScope.ROUTE, amount=10, window=timedelta(seconds=1))
+            for name in ("order", "history")
+        ]
+        self.budget = SharedBudget(
+            RateLimits((*weight_limit(100), *routes), 1, clock=self.timers.clock)
+        )
+
+    def ask_of(self, route: str, name: str, count: int, *, owner: int = 0, weight: int = 1) -> None:
+        cost = {"weight": weight, route: count}
+        self.budget.request(owner, cost, lambda reply: self._record(name, reply))
+
+
+@pytest.fixture
+async def routes(monkeypatch: pytest.MonkeyPatch) -> TwoRoutes:
+    return TwoRoutes(monkeypatch)
+
+
+async def test_a_request_does_not_wait_for_a_limit_from_which_it_takes_nothing(
+    routes: TwoRoutes,
+) -> None:
+    routes.ask_of("history", "all of history", 10)
+    routes.ask_of("history", "waits", 1)
+
+    routes.ask_of("order", "other route", 1)
+    assert routes.granted == ["all of history", "other route"]
+    routes.timers.advance(1)
+
+    assert routes.granted == ["all of history", "other route", "waits"]
+
+
+async def test_a_request_overtakes_none_that_waits_for_a_limit_of_both(routes: TwoRoutes) -> None:
+    routes.ask_of("order", "spent", 1, weight=95)
+    routes.ask_of("history", "heavy", 1, weight=10)
+    routes.ask_of("order", "light", 1, owner=2)
+    assert routes.granted == ["spent"]
+
+    routes.timers.advance(WINDOW_SECONDS)
+
+    assert routes.granted == ["spent", "heavy", "light"]
+
+
+async def test_the_shortest_wait_of_several_limits_wakes_the_budget(routes: TwoRoutes) -> None:
+    routes.ask_of("order", "spent", 10, weight=90)
+    routes.ask_of("history", "waits a minute", 1, weight=20, owner=1)
+    routes.ask_of("order", "waits behind it", 1, owner=2)
+    routes.budget.request(3, {"order": 1}, lambda reply: routes._record("a second", reply))
+
+    routes.timers.advance(1)
+    assert routes.granted == ["spent", "a second"]
+    routes.timers.advance(WINDOW_SECONDS)
+
+    assert routes.granted == ["spent", "a second", "waits a minute", "waits behind it"]
 
 
 class PausesOnAClock:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from reconciler.resilience.breaker_state import BreakerState
-from reconciler.resilience.budget import WeightWindow
+from reconciler.resilience.rate_limits import RateLimits
 from reconciler.supervisor.shard_gauges import ShardFigures, ShardGauges
 from reconciler.supervisor.work_gauges import (
     RECENT_SECONDS,
@@ -15,7 +15,8 @@ from reconciler.telemetry.health import LastHour, Slug, Vitals, judge
 from reconciler.telemetry.metric_catalog import of_kind
 from reconciler.telemetry.metric_definition import Kind, WhenGone
 from reconciler.telemetry.metrics import Gauge, GaugeName, NoMetrics, health_row
-from reconciler.workload import NO_LIMIT, Backlog
+from reconciler.workload import Backlog
+from tests.fakes import weight_limit
 
 
 @dataclass
@@ -119,12 +120,12 @@ def test_no_order_grows_old_while_none_is_stale() -> None:
 
 def test_the_budget_the_pause_the_halt_and_refused_accounts_are_sent() -> None:
     metrics, clock = Gauges(), Clock()
-    window = WeightWindow(6000, 0.5, clock=clock)
-    window.reserve(40)
-    window.pause(90)
+    limits = RateLimits(weight_limit(6000), 0.5, clock=clock)
+    limits.reserve({"weight": 40})
+    limits.pause(90)
     clock.now += 30
 
-    send_limit_gauges(metrics, window, is_halted=True, parked_accounts=1)
+    send_limit_gauges(metrics, limits, is_halted=True, parked_accounts=1)
 
     assert metrics.take() == {
         "budget.used": 40,
@@ -138,7 +139,7 @@ def test_the_budget_the_pause_the_halt_and_refused_accounts_are_sent() -> None:
 def test_work_without_a_rate_limit_has_no_gauge_of_it() -> None:
     metrics = Gauges()
 
-    send_limit_gauges(metrics, WeightWindow(NO_LIMIT, 0.1), is_halted=False, parked_accounts=0)
+    send_limit_gauges(metrics, RateLimits((), 0.1), is_halted=False, parked_accounts=0)
 
     assert "budget.limit" not in metrics.take()
 
