@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -18,6 +19,7 @@ from reconciler.paper.orders import SeedOptions
 
 EXTRA_MODULES = frozenset({"httptools", "jwt", "starlette", "uvicorn"})
 TOKEN_LIFETIME = timedelta(days=1)
+DEFAULT_DIALECT = "binance"
 
 
 PaperSettings = TypeVar("PaperSettings", FaultRule, SeedOptions)
@@ -60,9 +62,11 @@ _SHARE = NumberRange(0, 1)
 Try it:
   reconciler paper --orders 2000 --symbols 12
   curl 'http://127.0.0.1:8900/api/v3/allOrders?symbol=BTCUSDT&limit=2'
+  reconciler paper --dialect kraken --orders 2000
 
 All routes, admin routes and faults: docs/reference/paper-exchange.md""",
 )
+@_option("--dialect", default=DEFAULT_DIALECT, help="The venue whose API it speaks.")
 @_option("--host", default="127.0.0.1", help="Address to listen on.")
 @_option("--port", default=8900, type=click.IntRange(0, 65_535), help="Port; 0: any free one.")
 @_option("--orders", default=0, type=click.IntRange(0), help="Number of orders at the start.")
@@ -76,8 +80,11 @@ All routes, admin routes and faults: docs/reference/paper-exchange.md""",
 @_option("--error-rate", default=0.0, type=_SHARE, help="Share of requests answered 5xx.")
 @_option("--disconnect-rate", default=0.0, type=_SHARE, help="Share of requests cut off.")
 @_option(
-    "--weight-limit", default=6000, type=click.IntRange(1), help="Request weight a minute and IP."
+    "--weight-limit",
+    type=click.IntRange(1),
+    help="Replaces the amount of the dialect's first limit, which is as published.",
 )
+@_option("--without-limits", is_flag=True, help="Count requests, but refuse none for a limit.")
 @_option(
     "--account-id",
     default=8900,
@@ -86,10 +93,12 @@ All routes, admin routes and faults: docs/reference/paper-exchange.md""",
 )
 @_option("--api-key", help="Require requests signed with this key; needs --api-secret.")
 @_option("--api-secret", help="The key's secret. Better given as an environment variable.")
+@_option("--api-passphrase", help="The key's passphrase, in dialects that have one.")
 @_option(
     "--public-key-file",
     type=click.File("rb"),
-    help="Instead of --api-secret: the PEM file with the public half of an Ed25519 or RSA key.",
+    help="Instead of --api-secret: the PEM file with the public half of an Ed25519, RSA or P-256"
+    " key, as the dialect uses.",
 )
 @_option("--jwt-secret", help="Require HS256 bearer tokens made with this secret.")
 @_option("--print-jwt", is_flag=True, help="Print a token valid for a day, and exit.")
@@ -98,9 +107,10 @@ All routes, admin routes and faults: docs/reference/paper-exchange.md""",
 def paper_command(**options: Any) -> None:
     """Run the paper exchange: simulated orders behind a real HTTP server.
 
-    It speaks the API of Binance spot, so that you can try the reconciler, or any Binance client,
-    without an account and without money. Its orders go through a whole life cycle. For each it can
-    also return the row of a database that has fallen behind.
+    It speaks the API of Binance spot, or of the venue in --dialect, so that you can try the
+    reconciler, or any client of that venue, without an account and without money. Its orders go
+    through a whole life cycle. For each it can also return the row of a database that has fallen
+    behind.
 
     With an API key it requires signed requests, with a JWT secret bearer tokens, with both one of
     them, with neither nothing. Exits with code 0 on SIGTERM or SIGINT, 69 if the address is taken,
@@ -116,6 +126,7 @@ def paper_command(**options: Any) -> None:
         access = auth.AccessPolicy(
             api_key=options["api_key"] or None,
             api_secret=options["api_secret"] or None,
+            passphrase=options["api_passphrase"] or None,
             jwt_secret=options["jwt_secret"] or None,
             public_key=None if public_key is None else PublicKey.read(public_key.read()),
         )
@@ -126,19 +137,24 @@ def paper_command(**options: Any) -> None:
         now = datetime.now(UTC)
         click.echo(tokens.mint(secret, subject="paper", now=now, lifetime=TOKEN_LIFETIME))
         return
-    exchange = server.new_exchange(
-        access=access,
-        weight_limit=options["weight_limit"],
-        rule=rule,
-        seed_options=seed_options,
-        account_id=options["account_id"],
-    )
+    with _reporting_wrong_options():
+        exchange = server.new_exchange(
+            options["dialect"],
+            access=access,
+            weight_limit=options["weight_limit"],
+            has_limits=not options["without_limits"],
+            rule=rule,
+            seed_options=seed_options,
+            account_id=options["account_id"],
+        )
     with reporting_bind_errors(options["host"], options["port"]):
         listener = bind(options["host"], options["port"])
     server.serve(
         exchange,
         listener,
-        on_ready=_announce_json if options["as_json"] else _announce,
+        on_ready=_announce_json
+        if options["as_json"]
+        else partial(_announce, exchange.dialect.public_path),
         die_with_stdin=options["die_with_parent"],
     )
 
@@ -181,5 +197,5 @@ def _announce_json(url: str) -> None:
     click.echo(json.dumps({"url": url, "pid": os.getpid()}))
 
 
-def _announce(url: str) -> None:
-    click.echo(f"The paper exchange answers at {url} (Ctrl-C ends it). Try: curl {url}/api/v3/time")
+def _announce(path: str, url: str) -> None:
+    click.echo(f"The paper exchange answers at {url} (Ctrl-C ends it). Try: curl {url}{path}")

@@ -1,11 +1,12 @@
-"""The paper exchange: a server that speaks the Binance spot dialect about simulated orders.
+"""The paper exchange: a server that speaks an exchange's dialect about simulated orders.
 
 process, server             run it as a child process, or in this process
 app, admin                  the HTTP routes: the dialect's, and those under /paper/ that control it
 exchange                    the state behind the routes
-dialect                     the requests of Binance: parameters, answers, errors
-auth, tokens, public_key    check signatures and bearer tokens
-weight_meter, request_log   count request weight, pause and ban addresses, log requests
+dialects                    how each venue spells, signs, answers and refuses
+account_view                the account as one request sees it
+auth, tokens, public_key    the accepted credentials
+meters, request_log         count requests against limits, pause and ban callers, log requests
 faults                      the faults that can be injected
 order_store, listing        all orders, and the form in which the admin routes show them
 orders, lifecycle           generate orders from a seed, with the states of each

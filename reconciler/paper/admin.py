@@ -11,7 +11,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from reconciler.paper.dialect.routes import OTHER_PRODUCT_ROUTES, ROUTES
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import EVERY_ROUTE, FaultRule, TimelineStep
 from reconciler.paper.listing import OrderSpec, build_order, encode_listing, listed_order
@@ -65,7 +64,7 @@ async def list_orders(exchange: PaperExchange, request: Request) -> Response:
     orders = exchange.orders.after(
         symbol, _parse_integer(order_id or "0", "after"), _limit(request)
     )
-    return Response(encode_listing(orders), media_type=NDJSON)
+    return Response(encode_listing(orders, exchange.dialect), media_type=NDJSON)
 
 
 async def place_order(exchange: PaperExchange, request: Request) -> Response:
@@ -76,7 +75,7 @@ async def place_order(exchange: PaperExchange, request: Request) -> Response:
     except ValueError as error:
         raise _bad_request(str(error)) from None
     exchange.orders.put(order)
-    return _json(listed_order(order), HTTPStatus.CREATED)
+    return _json(listed_order(order, exchange.dialect), HTTPStatus.CREATED)
 
 
 async def replace_orders(exchange: PaperExchange, request: Request) -> Response:
@@ -94,13 +93,13 @@ async def replace_orders(exchange: PaperExchange, request: Request) -> Response:
 async def remove_order(exchange: PaperExchange, request: Request) -> Response:
     """Remove one order, as if the exchange had never had it. Its symbol remains."""
     order = _find(exchange, request)
-    exchange.orders.of_symbol(order.symbol).remove(order.order_id)
-    return _json(listed_order(order))
+    exchange.orders.remove(order.symbol, order.order_id)
+    return _json(listed_order(order, exchange.dialect))
 
 
 async def show_truth(exchange: PaperExchange, request: Request) -> Response:
     """Show one order."""
-    return _json(listed_order(_find(exchange, request)))
+    return _json(listed_order(_find(exchange, request), exchange.dialect))
 
 
 async def advance(exchange: PaperExchange, request: Request) -> Response:
@@ -117,7 +116,7 @@ async def show_faults(exchange: PaperExchange, _request: Request) -> Response:
 async def set_faults(exchange: PaperExchange, request: Request) -> Response:
     """Activate a `FaultRule`, in place of the one with the same name and route."""
     rule = await _read(request, FaultRule)
-    _reject_unknown_route(rule)
+    _reject_unknown_route(exchange, rule)
     exchange.faults.set(rule, exchange.clock_ms())
     return await show_faults(exchange, request)
 
@@ -132,7 +131,7 @@ async def set_timeline(exchange: PaperExchange, request: Request) -> Response:
     """Clear all faults and start a timeline, given as a list of `TimelineStep`s."""
     steps = await _read(request, list[TimelineStep])
     for step in steps:
-        _reject_unknown_route(step.faults)
+        _reject_unknown_route(exchange, step.faults)
     exchange.faults.schedule(steps, exchange.clock_ms())
     return await show_faults(exchange, request)
 
@@ -156,8 +155,8 @@ async def list_requests(exchange: PaperExchange, request: Request) -> Response:
     return Response(msgspec.json.Encoder().encode_lines(requests), media_type=NDJSON)
 
 
-def _reject_unknown_route(rule: FaultRule) -> None:
-    known = (*ROUTES, *OTHER_PRODUCT_ROUTES)
+def _reject_unknown_route(exchange: PaperExchange, rule: FaultRule) -> None:
+    known = tuple(route.name for route in exchange.dialect.routes)
     if rule.route not in (EVERY_ROUTE, *known):
         raise _bad_request(
             f"no route {rule.route!r}: choose {EVERY_ROUTE} or one of {', '.join(known)}"

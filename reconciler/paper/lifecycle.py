@@ -23,10 +23,11 @@ from reconciler.paper import fixed_point
 from reconciler.paper.market import Market
 
 
-class BinanceStatus(StrEnum):
-    """Order status on Binance spot.
+class ExchangeStatus(StrEnum):
+    """What can be the matter with an order at an exchange. Each dialect has its words for them.
 
-    Source: Binance Spot API documentation, "ENUM Definitions", order status; read 2026-11-24.
+    They are those of Binance, which distinguishes the most. Source: Binance Spot API documentation,
+    "ENUM Definitions", order status; read 2026-11-24.
     """
 
     NEW = "NEW"
@@ -41,35 +42,38 @@ class BinanceStatus(StrEnum):
 
 
 STATUS_OF: Mapping[str, Status] = {
-    BinanceStatus.NEW: Status.NEW,
-    BinanceStatus.PENDING_NEW: Status.PENDING,
-    BinanceStatus.PARTIALLY_FILLED: Status.PARTIAL,
-    BinanceStatus.FILLED: Status.FILLED,
-    BinanceStatus.CANCELED: Status.CANCELED,
-    BinanceStatus.PENDING_CANCEL: Status.NEW,
-    BinanceStatus.REJECTED: Status.REJECTED,
-    BinanceStatus.EXPIRED: Status.EXPIRED,
-    BinanceStatus.EXPIRED_IN_MATCH: Status.EXPIRED,
+    ExchangeStatus.NEW: Status.NEW,
+    ExchangeStatus.PENDING_NEW: Status.PENDING,
+    ExchangeStatus.PARTIALLY_FILLED: Status.PARTIAL,
+    ExchangeStatus.FILLED: Status.FILLED,
+    ExchangeStatus.CANCELED: Status.CANCELED,
+    ExchangeStatus.PENDING_CANCEL: Status.NEW,
+    ExchangeStatus.REJECTED: Status.REJECTED,
+    ExchangeStatus.EXPIRED: Status.EXPIRED,
+    ExchangeStatus.EXPIRED_IN_MATCH: Status.EXPIRED,
 }
 
 
 class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An order's status and execution at one moment.
 
-    A `quote_e8` below zero means that the exchange does not know it.
+    Attributes:
+        exchange_status: An `ExchangeStatus`, or any other text that was set by hand or by a fault.
+        quote_e8: Below zero if the exchange does not know it.
     """
 
-    binance_status: str
+    exchange_status: str
     executed_e8: int
     quote_e8: int
 
     @property
     def status(self) -> Status | None:
-        """Our status, or None for an unknown `binance_status`.
+        """Our status, or None for an unknown `exchange_status`.
 
-        An open order that is partly filled is `partial`, whatever Binance calls it.
+        It is what a venue means that has a word for each: see `Dialect.row_status`. An open order
+        that is partly filled is `partial`, whatever a venue calls it.
         """
-        status = STATUS_OF.get(self.binance_status)
+        status = STATUS_OF.get(self.exchange_status)
         if status is None or status.is_terminal or self.executed_e8 <= 0:
             return status
         return Status.PARTIAL
@@ -96,7 +100,7 @@ class Lifecycle:
     """The statuses that an order passes through, and the relative frequency of that sequence."""
 
     frequency: int
-    statuses: tuple[BinanceStatus, ...]
+    statuses: tuple[ExchangeStatus, ...]
     time_in_force: str = "GTC"
 
 
@@ -110,26 +114,26 @@ class OrderTerms:
     quantity_steps: int
 
 
-_NEW, _PARTIAL = BinanceStatus.NEW, BinanceStatus.PARTIALLY_FILLED
+_NEW, _PARTIAL = ExchangeStatus.NEW, ExchangeStatus.PARTIALLY_FILLED
 
 LIFECYCLES = (
-    Lifecycle(frequency=34, statuses=(_NEW, BinanceStatus.FILLED)),
-    Lifecycle(frequency=12, statuses=(_NEW, _PARTIAL, BinanceStatus.FILLED)),
-    Lifecycle(frequency=7, statuses=(_NEW, _PARTIAL, _PARTIAL, BinanceStatus.FILLED)),
+    Lifecycle(frequency=34, statuses=(_NEW, ExchangeStatus.FILLED)),
+    Lifecycle(frequency=12, statuses=(_NEW, _PARTIAL, ExchangeStatus.FILLED)),
+    Lifecycle(frequency=7, statuses=(_NEW, _PARTIAL, _PARTIAL, ExchangeStatus.FILLED)),
     Lifecycle(
-        frequency=3, statuses=(_NEW, _PARTIAL, _PARTIAL, _PARTIAL, _PARTIAL, BinanceStatus.FILLED)
+        frequency=3, statuses=(_NEW, _PARTIAL, _PARTIAL, _PARTIAL, _PARTIAL, ExchangeStatus.FILLED)
     ),
-    Lifecycle(frequency=12, statuses=(_NEW, BinanceStatus.CANCELED)),
-    Lifecycle(frequency=7, statuses=(_NEW, _PARTIAL, BinanceStatus.CANCELED)),
-    Lifecycle(frequency=4, statuses=(_NEW, BinanceStatus.EXPIRED), time_in_force="FOK"),
-    Lifecycle(frequency=3, statuses=(_NEW, _PARTIAL, BinanceStatus.EXPIRED), time_in_force="IOC"),
-    Lifecycle(frequency=2, statuses=(_NEW, BinanceStatus.REJECTED)),
-    Lifecycle(frequency=1, statuses=(_NEW, BinanceStatus.EXPIRED_IN_MATCH)),
-    Lifecycle(frequency=1, statuses=(_NEW, _PARTIAL, BinanceStatus.EXPIRED_IN_MATCH)),
+    Lifecycle(frequency=12, statuses=(_NEW, ExchangeStatus.CANCELED)),
+    Lifecycle(frequency=7, statuses=(_NEW, _PARTIAL, ExchangeStatus.CANCELED)),
+    Lifecycle(frequency=4, statuses=(_NEW, ExchangeStatus.EXPIRED), time_in_force="FOK"),
+    Lifecycle(frequency=3, statuses=(_NEW, _PARTIAL, ExchangeStatus.EXPIRED), time_in_force="IOC"),
+    Lifecycle(frequency=2, statuses=(_NEW, ExchangeStatus.REJECTED)),
+    Lifecycle(frequency=1, statuses=(_NEW, ExchangeStatus.EXPIRED_IN_MATCH)),
+    Lifecycle(frequency=1, statuses=(_NEW, _PARTIAL, ExchangeStatus.EXPIRED_IN_MATCH)),
     Lifecycle(frequency=6, statuses=(_NEW,)),
     Lifecycle(frequency=4, statuses=(_NEW, _PARTIAL)),
-    Lifecycle(frequency=2, statuses=(BinanceStatus.PENDING_NEW, _NEW)),
-    Lifecycle(frequency=2, statuses=(BinanceStatus.PENDING_NEW, _NEW, BinanceStatus.FILLED)),
+    Lifecycle(frequency=2, statuses=(ExchangeStatus.PENDING_NEW, _NEW)),
+    Lifecycle(frequency=2, statuses=(ExchangeStatus.PENDING_NEW, _NEW, ExchangeStatus.FILLED)),
 )
 
 MIN_QUANTITY_STEPS = 1000
@@ -137,8 +141,8 @@ MIN_QUANTITY_STEPS = 1000
 
 _SCALE = DecimalPlaces(fixed_point.PLACES)
 _UNTOUCHED = {
-    binance_status: OrderState(binance_status=binance_status, executed_e8=0, quote_e8=0)
-    for binance_status in BinanceStatus
+    exchange_status: OrderState(exchange_status=exchange_status, executed_e8=0, quote_e8=0)
+    for exchange_status in ExchangeStatus
 }
 _LARGEST_IMPROVEMENT = 0.001
 
@@ -153,19 +157,19 @@ def draw_states(lifecycle: Lifecycle, terms: OrderTerms, rng: Random) -> tuple[O
     fills = _split_into_fills(lifecycle, terms.quantity_steps, rng)
     states = []
     executed_steps = quote_e8 = 0
-    for binance_status in lifecycle.statuses:
-        if binance_status is _PARTIAL or binance_status is BinanceStatus.FILLED:
+    for exchange_status in lifecycle.statuses:
+        if exchange_status is _PARTIAL or exchange_status is ExchangeStatus.FILLED:
             filled_steps = next(fills)
             executed_steps += filled_steps
             quote_e8 += _fill_quote_e8(terms, filled_steps, rng)
-        states.append(_state(binance_status, executed_steps * terms.market.step_e8, quote_e8))
+        states.append(_state(exchange_status, executed_steps * terms.market.step_e8, quote_e8))
     return tuple(states)
 
 
-def _state(binance_status: BinanceStatus, executed_e8: int, quote_e8: int) -> OrderState:
+def _state(exchange_status: ExchangeStatus, executed_e8: int, quote_e8: int) -> OrderState:
     if executed_e8 == 0:
-        return _UNTOUCHED[binance_status]
-    return OrderState(binance_status=binance_status, executed_e8=executed_e8, quote_e8=quote_e8)
+        return _UNTOUCHED[exchange_status]
+    return OrderState(exchange_status=exchange_status, executed_e8=executed_e8, quote_e8=quote_e8)
 
 
 def _split_into_fills(lifecycle: Lifecycle, quantity_steps: int, rng: Random) -> Iterator[int]:

@@ -1,13 +1,18 @@
 """Orders as the admin routes show and accept them, with everything that a database row needs."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from reconciler.domain.status import Status
 from reconciler.paper import fixed_point
-from reconciler.paper.lifecycle import BinanceStatus, OrderState
+from reconciler.paper.lifecycle import ExchangeStatus, OrderState
+from reconciler.paper.market import market_for
 from reconciler.paper.orders import PaperOrder
+
+if TYPE_CHECKING:  # Its imports need the extra "demo", which a client of the exchange may lack.
+    from reconciler.paper.dialects.dialect import Dialect
 
 
 class ListedState(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,10 +31,17 @@ class ListedState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ListedOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One order: the state that the platform's row last saw, and the true one. Times are in ms."""
+    """One order: the state that the platform's row last saw, and the true one. Times are in ms.
+
+    Attributes:
+        symbol, order_id: The exchange's own, by which the admin routes find it.
+        row_symbol, row_order_id: The dialect's spelling, as a row of the platform has it.
+    """
 
     symbol: str
     order_id: int
+    row_symbol: str
+    row_order_id: str
     client_order_id: str
     side: str
     qty: str
@@ -43,11 +55,12 @@ class StateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A state to place by hand.
 
     Attributes:
-        status: The exchange's status; any text, so that unknown ones can be tried out.
+        status: An `ExchangeStatus`, or any other text, so that unknown ones can be tried out: every
+            dialect shows it as it is.
         quote_qty: None means executed quantity times limit price; below zero means not known.
     """
 
-    status: str = BinanceStatus.NEW.value
+    status: str = ExchangeStatus.NEW.value
     executed_qty: str = "0"
     quote_qty: str | None = None
 
@@ -71,30 +84,32 @@ class OrderSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     time_in_force: str = "GTC"
     created_at: int | None = None
     updated_at: int | None = None
-    status: str = BinanceStatus.NEW.value
+    status: str = ExchangeStatus.NEW.value
     executed_qty: str = "0"
     quote_qty: str | None = None
     seen: StateSpec | None = None
 
 
-def listed_order(order: PaperOrder) -> ListedOrder:
+def listed_order(order: PaperOrder, dialect: "Dialect") -> ListedOrder:
     """Return an order as the admin routes show it."""
     return ListedOrder(
         symbol=order.symbol,
         order_id=order.order_id,
+        row_symbol=dialect.symbol(market_for(order.symbol)),
+        row_order_id=dialect.order_id(order.order_id),
         client_order_id=order.client_order_id,
         side="BUY" if order.is_buy else "SELL",
         qty=fixed_point.to_text(order.qty_e8),
         price=fixed_point.to_text(order.price_e8),
         created_at=order.created_ms,
-        seen=_listed_state(order.seen_state),
-        truth=_listed_state(order.state),
+        seen=_listed_state(order.seen_state, dialect),
+        truth=_listed_state(order.state, dialect),
     )
 
 
-def encode_listing(orders: Iterable[PaperOrder]) -> bytes:
+def encode_listing(orders: Iterable[PaperOrder], dialect: "Dialect") -> bytes:
     """Encode orders as NDJSON, one JSON object a line."""
-    return msgspec.json.Encoder().encode_lines([listed_order(order) for order in orders])
+    return msgspec.json.Encoder().encode_lines([listed_order(order, dialect) for order in orders])
 
 
 def build_order(spec: OrderSpec, now_ms: int) -> PaperOrder:
@@ -124,24 +139,24 @@ def build_order(spec: OrderSpec, now_ms: int) -> PaperOrder:
     )
 
 
-def _listed_state(state: OrderState) -> ListedState:
+def _listed_state(state: OrderState, dialect: "Dialect") -> ListedState:
     average = state.avg_price
     return ListedState(
-        status=state.status,
+        status=dialect.row_status(state),
         executed_qty=fixed_point.to_text(state.executed_e8),
         avg_price=None if average is None else f"{average:f}",
     )
 
 
 def _build_state(
-    binance_status: str, executed_qty: str, quote_qty: str | None, price_e8: int
+    exchange_status: str, executed_qty: str, quote_qty: str | None, price_e8: int
 ) -> OrderState:
     executed_e8 = fixed_point.from_text(executed_qty)
     if quote_qty is None:
         quote_e8 = executed_e8 * price_e8 // fixed_point.ONE_E8
     else:
         quote_e8 = fixed_point.from_text(quote_qty)
-    return OrderState(binance_status=binance_status, executed_e8=executed_e8, quote_e8=quote_e8)
+    return OrderState(exchange_status=exchange_status, executed_e8=executed_e8, quote_e8=quote_e8)
 
 
 def _seen_state(spec: StateSpec | None, truth: OrderState, price_e8: int) -> OrderState:
@@ -149,4 +164,4 @@ def _seen_state(spec: StateSpec | None, truth: OrderState, price_e8: int) -> Ord
         return _build_state(spec.status, spec.executed_qty, spec.quote_qty, price_e8)
     if truth.is_open and truth.executed_e8 == 0:
         return truth
-    return OrderState(binance_status=BinanceStatus.NEW, executed_e8=0, quote_e8=0)
+    return OrderState(exchange_status=ExchangeStatus.NEW, executed_e8=0, quote_e8=0)

@@ -1,6 +1,7 @@
 """The markets: symbols, the price around which their orders lie, and their precision."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from reconciler.paper import fixed_point
 
@@ -21,7 +22,7 @@ class Market:
 
     @property
     def symbol(self) -> str:
-        """The symbol that requests use."""
+        """The symbol inside the exchange. Each dialect has its spelling."""
         return self.base + self.quote
 
     @property
@@ -85,6 +86,7 @@ def _made_up(number: int) -> Market:
     return _market(f"T{number:04d}", "USDT", str(5 + number * 37 % 400), 2, 3)
 
 
+@lru_cache(maxsize=16_384)
 def market_for(symbol: str) -> Market:
     """Return the market of a symbol; an unknown symbol gets a made-up market."""
     for market in KNOWN:

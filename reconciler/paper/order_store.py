@@ -119,8 +119,7 @@ class DistortedSymbolOrders:
         return [
             shown
             for order in self._orders
-            if (shown := self._distort(order)) is not None
-            and (shown.state.is_open or (order.state.is_open and shown.state.status is None))
+            if (shown := self._distort(order)) is not None and is_shown_as_open(order, shown)
         ]
 
     def from_id(self, order_id: int, limit: int) -> Sequence[PaperOrder]:
@@ -135,11 +134,21 @@ class DistortedSymbolOrders:
         return (shown for order in orders if (shown := self._distort(order)) is not None)
 
 
+def is_shown_as_open(order: PaperOrder, shown: PaperOrder) -> bool:
+    """Return True if a list of open orders has an order that faults show as `shown`.
+
+    An open order with an unknown status is still in it.
+    """
+    return shown.state.is_open or (order.state.is_open and shown.state.status is None)
+
+
 class OrderStore:
     """The orders of all symbols."""
 
     def __init__(self, orders: Iterable[PaperOrder] = ()) -> None:
         self._by_symbol: dict[str, SymbolOrders] = {}
+        self._newest_first: Sequence[PaperOrder] | None = None
+        self._symbol_of: dict[int, str] | None = None
         for order in orders:
             self.put(order)
 
@@ -165,15 +174,41 @@ class OrderStore:
         except KeyError:
             raise UnknownSymbol(symbol) from None
 
+    def find(self, order_id: int) -> PaperOrder | None:
+        """Return the order with that id, whatever its symbol. Generated ids are unique."""
+        if self._symbol_of is None:
+            self._symbol_of = {order.order_id: order.symbol for order in self}
+        symbol = self._symbol_of.get(order_id)
+        return None if symbol is None else self._by_symbol[symbol].find(order_id)
+
+    def newest_first(self) -> Sequence[PaperOrder]:
+        """Return all orders, the latest placed first."""
+        if self._newest_first is None:
+            self._newest_first = sorted(
+                self, key=lambda order: (order.created_ms, order.order_id), reverse=True
+            )
+        return self._newest_first
+
     def put(self, order: PaperOrder) -> None:
         """Add an order, or replace the one of the same symbol and id."""
+        self._forget_indexes()
         orders = self._by_symbol.get(order.symbol)
         if orders is None:
             orders = self._by_symbol[order.symbol] = SymbolOrders(market_for(order.symbol))
         orders.put(order)
 
+    def remove(self, symbol: str, order_id: int) -> bool:
+        """Remove an order; return False if there was none. Its symbol remains.
+
+        Raises:
+            UnknownSymbol: there is no such symbol.
+        """
+        self._forget_indexes()
+        return self.of_symbol(symbol).remove(order_id)
+
     def advance(self, steps: int, now_ms: int) -> int:
         """Move every order on by `steps` states; return how many moved."""
+        self._forget_indexes()
         return sum(orders.advance(steps, now_ms) for orders in self._by_symbol.values())
 
     def after(self, symbol: str, order_id: int, limit: int) -> Sequence[PaperOrder]:
@@ -187,3 +222,6 @@ class OrderStore:
             if len(page) >= limit:
                 break
         return page
+
+    def _forget_indexes(self) -> None:
+        self._newest_first = self._symbol_of = None

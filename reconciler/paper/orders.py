@@ -1,7 +1,8 @@
 """The orders of a simulated account. The same seed generates the same orders.
 
-Pure: no clock and no I/O. Within a symbol order ids grow with time and with gaps, as the exchange's
-do; every fourth symbol's ids lie above 2^53, where a float loses digits.
+Pure: no clock and no I/O. Order ids are unique in the account. Within a symbol they grow with time
+and with gaps, as an exchange's do; every fourth symbol's ids lie above 2^53, where a float loses
+digits.
 """
 
 from collections.abc import Iterator, Sequence
@@ -111,8 +112,11 @@ def generate_orders(seed_options: SeedOptions, now_ms: int) -> Iterator[PaperOrd
     """Generate the orders of every symbol, ids ascending, the youngest a while before `now_ms`."""
     rng = Random(seed_options.seed)  # noqa: S311  # a simulation: reproducible on purpose
     markets = list_markets(seed_options.symbols)
+    taken: list[range] = []
     for number, (market, count) in enumerate(zip(markets, _spread(seed_options), strict=True)):
-        yield from _generate_symbol(market, _first_id(number, rng), count, now_ms, rng)
+        first_id = _free_first_id(number, count, taken, rng)
+        taken.append(_ids_from(first_id, count))
+        yield from _generate_symbol(market, first_id, count, now_ms, rng)
 
 
 def _spread(seed_options: SeedOptions) -> Sequence[int]:
@@ -125,6 +129,20 @@ def _spread(seed_options: SeedOptions) -> Sequence[int]:
 def _evenly(orders: int, symbols: int) -> Sequence[int]:
     each, left_over = divmod(orders, symbols)
     return [each + (number < left_over) for number in range(symbols)]
+
+
+def _free_first_id(number: int, count: int, taken: Sequence[range], rng: Random) -> int:
+    """Draw an id from which on `count` orders share no id with those of other symbols."""
+    while True:
+        first_id = _first_id(number, rng)
+        ids = _ids_from(first_id, count)
+        if not any(ids.start < other.stop and other.start < ids.stop for other in taken):
+            return first_id
+
+
+def _ids_from(first_id: int, count: int) -> range:
+    """Return every id that `count` orders from `first_id` on may get."""
+    return range(first_id, first_id + 1 + count * (_LARGEST_GAP + 1))
 
 
 def _first_id(number: int, rng: Random) -> int:

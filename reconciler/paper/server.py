@@ -18,12 +18,12 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from reconciler.http_server import GRACE_SECONDS, Server, bind
 from reconciler.paper.app import CLOSE_CONNECTION, build_app
 from reconciler.paper.auth import AccessPolicy
+from reconciler.paper.dialects import DEFAULT, load_dialect
 from reconciler.paper.exchange import ACCOUNT_UID, PaperExchange
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.orders import SeedOptions
 from reconciler.paper.process import PaperProcess
 from reconciler.paper.request_log import RequestLog
-from reconciler.paper.weight_meter import PUBLISHED_LIMIT, WeightMeter
 
 __all__ = ["PaperProcess", "new_exchange", "serve", "serve_in_thread", "url_of"]
 
@@ -32,20 +32,36 @@ _KEEP_ALIVE_SECONDS = 75
 
 
 def new_exchange(
+    dialect: str = DEFAULT,
     *,
     access: AccessPolicy | None = None,
-    weight_limit: int = PUBLISHED_LIMIT,
+    weight_limit: int | None = None,
+    has_limits: bool = True,
     rule: FaultRule | None = None,
     seed_options: SeedOptions | None = None,
     account_id: int = ACCOUNT_UID,
 ) -> PaperExchange:
-    """Return an exchange with this machine's clock; without `seed_options` it has no orders."""
+    """Return an exchange with this machine's clock; without `seed_options` it has no orders.
+
+    `weight_limit` replaces the amount of the dialect's first limit; with `has_limits=False`
+    requests are counted but not limited.
+
+    Raises:
+        UnknownDialect: there is no such dialect.
+        ValueError: the dialect cannot use `access`.
+    """
+    spoken = load_dialect(dialect)
+    access = access or AccessPolicy()
+    problem = spoken.access_problem(access)
+    if problem is not None:
+        raise ValueError(problem)
     exchange = PaperExchange(
+        dialect=spoken,
         clock_ms=_clock_ms,
         sleep=asyncio.sleep,
         request_log=RequestLog(started_ms=_clock_ms()),
-        access=access or AccessPolicy(),
-        meter=WeightMeter(weight_limit),
+        access=access,
+        meter=spoken.new_meter(weight_limit, is_enforced=has_limits),
         account_id=account_id,
     )
     if rule is not None:

@@ -13,9 +13,11 @@ from jwt.algorithms import HMACAlgorithm
 from jwt.api_jws import PyJWS
 from jwt.exceptions import InvalidAlgorithmError, InvalidSignatureError, PyJWTError
 
-from reconciler.paper.dialect.answers import ApiError
-
 ALGORITHM = "HS256"
+
+
+class TokenRefused(Exception):
+    """A bearer token is missing or wrong."""
 
 
 class _HmacWithAnySecret(HMACAlgorithm):
@@ -46,7 +48,7 @@ def check_token(secret: str, token: str | None, now_ms: int) -> None:
     A token without `exp` never expires.
 
     Raises:
-        ApiError: HTTP 401; the message says what is wrong with the token.
+        TokenRefused: the message says what is wrong with the token.
     """
     if not token:
         _refuse("no token: send 'Authorization: Bearer <JWT>'")
@@ -86,4 +88,4 @@ def _format_time(seconds: float) -> str:
 
 
 def _refuse(what: str) -> NoReturn:
-    raise ApiError(-2015, f"JWT refused: {what}", http_status=401) from None
+    raise TokenRefused(what) from None

@@ -19,6 +19,8 @@ def orders_in_every_status(now: datetime) -> Iterator[ListedOrder]:
         yield ListedOrder(
             symbol=SYMBOLS[number % len(SYMBOLS)],
             order_id=9_007_199_254_740_993 + number,
+            row_symbol=SYMBOLS[number % len(SYMBOLS)],
+            row_order_id=str(9_007_199_254_740_993 + number),
             client_order_id=f"client-{number}",
             side="BUY" if number % 2 else "SELL",
             qty="1",

@@ -215,7 +215,7 @@ def test_a_refused_timestamp_has_a_hint_to_fix_the_clock(
 def test_an_exchange_that_limits_us_is_not_waited_for(
     check: Check, exchange: PaperExchange
 ) -> None:
-    exchange.meter = type(exchange.meter)(1)
+    exchange.meter = exchange.dialect.new_meter(1)
 
     code, results = check()
 

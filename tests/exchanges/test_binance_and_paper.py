@@ -21,12 +21,13 @@ from reconciler.errors import (
 from reconciler.exchanges.base import Exchange, OrderRef
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.paper.auth import AccessPolicy
+from reconciler.paper.dialects.binance import DIALECT
+from reconciler.paper.dialects.binance.dialect import BinanceMeter
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.listing import OrderSpec, build_order, listed_order
 from reconciler.paper.orders import SeedOptions
 from reconciler.paper.server import new_exchange, serve_in_thread
-from reconciler.paper.weight_meter import WeightMeter
 from reconciler.resilience.limits import Cost, LimitReading, weight_of
 from reconciler.settings import Credentials
 
@@ -85,7 +86,7 @@ def paper() -> Iterator[Paper]:
     )
     truth = {}
     for order in exchange.orders:
-        listed = listed_order(order)
+        listed = listed_order(order, DIALECT)
         ref = OrderRef(symbol=listed.symbol, external_order_id=str(listed.order_id))
         truth[ref] = (listed.truth.status, listed.truth.executed_qty)
     with serve_in_thread(exchange) as url:
@@ -219,7 +220,7 @@ async def test_deleted_orders_are_absent_and_no_others(paper: Paper, are_lists_e
     ]
     for rule in rules:
         paper.server.faults.set(rule, paper.server.clock_ms())
-    paper.server.meter = WeightMeter(1_000_000)
+    paper.server.meter = BinanceMeter(1_000_000)
     exchange = paper.opened()
 
     found = await exchange.fetch(refs)

@@ -48,7 +48,7 @@ def paper() -> Iterator[tuple[str, Truth]]:
     )
     truth = {
         OrderRef(symbol=order.symbol, external_order_id=str(order.order_id)): order
-        for order in map(listed_order, exchange.orders)
+        for order in (listed_order(placed, exchange.dialect) for placed in exchange.orders)
     }
     with serve_in_thread(exchange) as url:
         yield url, truth

@@ -7,13 +7,13 @@ import httpx
 import pytest
 
 from reconciler.paper.auth import AccessPolicy
+from reconciler.paper.dialects.binance.dialect import BinanceMeter
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.faults import FaultTable
 from reconciler.paper.order_store import OrderStore
 from reconciler.paper.orders import SeedOptions, generate_orders
 from reconciler.paper.request_log import RequestLog
 from reconciler.paper.server import new_exchange, serve_in_thread
-from reconciler.paper.weight_meter import WeightMeter
 
 NOW_MS = 1_795_478_400_000
 
@@ -35,7 +35,7 @@ def exchange(served: tuple[PaperExchange, httpx.Client]) -> PaperExchange:
     exchange.sleep = asyncio.sleep
     exchange.request_log = RequestLog(started_ms=NOW_MS)
     exchange.access = AccessPolicy()
-    exchange.meter = WeightMeter()
+    exchange.meter = BinanceMeter()
     exchange.faults = FaultTable()
     exchange.orders = OrderStore(
         generate_orders(SeedOptions(orders=600, symbols=4, seed=7), NOW_MS)

@@ -46,7 +46,7 @@ def test_listing_continues_after_the_cursor(client: httpx.Client, exchange: Pape
     rest = lines(client.get("/paper/orders", params={"after": cursor, "limit": 400}))
 
     assert len(first) == 400
-    assert first + rest == [listed_order(order) for order in exchange.orders]
+    assert first + rest == [listed_order(order, exchange.dialect) for order in exchange.orders]
 
 
 def test_all_orders_can_be_replaced_in_any_sequence(

@@ -3,15 +3,15 @@ from urllib.parse import urlencode
 
 import pytest
 
-from reconciler.paper.auth import (
-    AccessPolicy,
+from reconciler.paper.auth import AccessPolicy
+from reconciler.paper.dialects.binance.access import (
     RequestCredentials,
     authenticate,
     check_timestamp,
     sign,
 )
-from reconciler.paper.dialect.answers import ApiError
-from reconciler.paper.dialect.parameters import QueryParameters
+from reconciler.paper.dialects.binance.answers import ApiError
+from reconciler.paper.dialects.binance.parameters import QueryParameters
 from reconciler.paper.tokens import mint
 
 NOW_MS = 1_795_478_400_000

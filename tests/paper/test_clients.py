@@ -23,12 +23,12 @@ from binance_common.errors import (
 )
 
 from reconciler.paper.auth import AccessPolicy
+from reconciler.paper.dialects.binance.dialect import BinanceMeter
 from reconciler.paper.exchange import ACCOUNT_UID, PaperExchange
 from reconciler.paper.faults import FaultRule, FaultTable
 from reconciler.paper.orders import PaperOrder, SeedOptions
 from reconciler.paper.request_log import RequestLog
 from reconciler.paper.server import new_exchange, serve_in_thread
-from reconciler.paper.weight_meter import WeightMeter
 
 from ..docs.documents import marked  # noqa: TID252 - tests are no package
 
@@ -246,7 +246,7 @@ def served() -> Iterator[tuple[PaperExchange, str]]:
 @pytest.fixture
 def exchange(served: tuple[PaperExchange, str]) -> PaperExchange:
     exchange, _ = served
-    exchange.faults, exchange.meter = FaultTable(), WeightMeter()
+    exchange.faults, exchange.meter = FaultTable(), BinanceMeter()
     exchange.request_log = RequestLog(started_ms=exchange.clock_ms())
     return exchange
 
@@ -272,7 +272,7 @@ def fields_of(order: PaperOrder) -> OrderFields:
     return OrderFields(
         symbol=order.symbol,
         order_id=order.order_id,
-        status=order.state.binance_status,
+        status=order.state.exchange_status,
         qty=order.qty_e8 / 1e8,
         executed_qty=order.state.executed_e8 / 1e8,
         created_ms=order.created_ms,

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from reconciler.paper.auth import AccessPolicy, sign
-from reconciler.paper.dialect.routes import ROUTES
+from reconciler.paper.auth import AccessPolicy
+from reconciler.paper.dialects.binance.access import sign
+from reconciler.paper.dialects.binance.dialect import BinanceMeter
+from reconciler.paper.dialects.binance.routes import ROUTES
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.orders import SeedOptions
 from reconciler.paper.tokens import mint
-from reconciler.paper.weight_meter import WeightMeter
 
 Params = dict[str, str | int]
 
@@ -57,7 +58,7 @@ def test_ping_and_time_answer_without_parameters(client: httpx.Client) -> None:
 def test_exchange_info_has_the_weight_limit_and_every_symbol(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    exchange.meter = WeightMeter(1234)
+    exchange.meter = BinanceMeter(1234)
 
     answer = client.get("/api/v3/exchangeInfo").json()
 
@@ -236,7 +237,7 @@ def test_every_answer_has_the_weight_used_so_far(
 def test_requests_above_the_limit_get_429_until_the_minute_ends(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    exchange.meter = WeightMeter(40)
+    exchange.meter = BinanceMeter(40)
     exchange.clock_ms = lambda: NOW_MS + 50_500
 
     answers = [client.get("/api/v3/account") for _ in range(3)]

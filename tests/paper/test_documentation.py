@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.paper.admin import admin_routes
-from reconciler.paper.dialect.routes import ROUTES
+from reconciler.paper.dialects.binance.routes import ROUTES
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.server import new_exchange
 

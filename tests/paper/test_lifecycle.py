@@ -12,7 +12,7 @@ from reconciler.paper.lifecycle import (
     LIFECYCLES,
     MIN_QUANTITY_STEPS,
     STATUS_OF,
-    BinanceStatus,
+    ExchangeStatus,
     Lifecycle,
     OrderState,
     OrderTerms,
@@ -47,7 +47,7 @@ def test_only_the_last_state_may_be_terminal(
     states = draw_states(lifecycle, terms, Random(seed))
 
     assert all(state.is_open for state in states[:-1])
-    assert [state.binance_status for state in states] == list(lifecycle.statuses)
+    assert [state.exchange_status for state in states] == list(lifecycle.statuses)
 
 
 @given(st.sampled_from(LIFECYCLES), terms_of_any_order, st.integers())
@@ -62,18 +62,18 @@ def test_status_of_an_order_moves_only_forward(
 
 
 @given(st.sampled_from(LIFECYCLES), terms_of_any_order, st.integers())
-def test_binance_statuses_agree_with_quantities(
+def test_exchange_statuses_agree_with_quantities(
     lifecycle: Lifecycle, terms: OrderTerms, seed: int
 ) -> None:
     for state in draw_states(lifecycle, terms, Random(seed)):
-        if state.binance_status == BinanceStatus.FILLED:
+        if state.exchange_status == ExchangeStatus.FILLED:
             assert state.executed_e8 == _quantity_e8(terms)
-        elif state.binance_status == BinanceStatus.PARTIALLY_FILLED:
+        elif state.exchange_status == ExchangeStatus.PARTIALLY_FILLED:
             assert 0 < state.executed_e8 < _quantity_e8(terms)
-        elif state.binance_status in (
-            BinanceStatus.NEW,
-            BinanceStatus.PENDING_NEW,
-            BinanceStatus.REJECTED,
+        elif state.exchange_status in (
+            ExchangeStatus.NEW,
+            ExchangeStatus.PENDING_NEW,
+            ExchangeStatus.REJECTED,
         ):
             assert state.executed_e8 == 0
 
@@ -96,7 +96,7 @@ def test_average_price_is_better_than_the_limit_price(
 def test_quote_of_a_single_fill_is_exactly_price_times_quantity(
     terms: OrderTerms, seed: int
 ) -> None:
-    filled_at_once = Lifecycle(frequency=1, statuses=(BinanceStatus.NEW, BinanceStatus.FILLED))
+    filled_at_once = Lifecycle(frequency=1, statuses=(ExchangeStatus.NEW, ExchangeStatus.FILLED))
 
     last = draw_states(filled_at_once, terms, Random(seed))[-1]
 
@@ -112,46 +112,46 @@ def test_lifecycles_include_every_end_of_an_order() -> None:
     partly_filled_ends = {
         lifecycle.statuses[-1]
         for lifecycle in LIFECYCLES
-        if BinanceStatus.PARTIALLY_FILLED in lifecycle.statuses
+        if ExchangeStatus.PARTIALLY_FILLED in lifecycle.statuses
     }
 
-    assert last_words == set(BinanceStatus) - {
-        BinanceStatus.PENDING_NEW,
-        BinanceStatus.PENDING_CANCEL,
+    assert last_words == set(ExchangeStatus) - {
+        ExchangeStatus.PENDING_NEW,
+        ExchangeStatus.PENDING_CANCEL,
     }
     assert {
-        BinanceStatus.CANCELED,
-        BinanceStatus.EXPIRED,
-        BinanceStatus.EXPIRED_IN_MATCH,
+        ExchangeStatus.CANCELED,
+        ExchangeStatus.EXPIRED,
+        ExchangeStatus.EXPIRED_IN_MATCH,
     } <= partly_filled_ends
     assert any(
-        binance_status is BinanceStatus.PENDING_NEW
+        exchange_status is ExchangeStatus.PENDING_NEW
         for lifecycle in LIFECYCLES
-        for binance_status in lifecycle.statuses
+        for exchange_status in lifecycle.statuses
     )
 
 
-@pytest.mark.parametrize("binance_status", BinanceStatus)
-def test_every_binance_status_has_a_status_of_ours(binance_status: BinanceStatus) -> None:
-    assert STATUS_OF[binance_status] in Status
+@pytest.mark.parametrize("exchange_status", ExchangeStatus)
+def test_every_exchange_status_has_a_status_of_ours(exchange_status: ExchangeStatus) -> None:
+    assert STATUS_OF[exchange_status] in Status
 
 
 def test_open_state_with_executed_quantity_is_partial() -> None:
-    assert OrderState(binance_status="NEW", executed_e8=1, quote_e8=1).status is Status.PARTIAL
+    assert OrderState(exchange_status="NEW", executed_e8=1, quote_e8=1).status is Status.PARTIAL
     assert (
-        OrderState(binance_status="CANCELED", executed_e8=1, quote_e8=1).status is Status.CANCELED
+        OrderState(exchange_status="CANCELED", executed_e8=1, quote_e8=1).status is Status.CANCELED
     )
 
 
-def test_unknown_binance_status_is_not_open() -> None:
-    state = OrderState(binance_status="HALF_BAKED", executed_e8=0, quote_e8=0)
+def test_unknown_exchange_status_is_not_open() -> None:
+    state = OrderState(exchange_status="HALF_BAKED", executed_e8=0, quote_e8=0)
 
     assert state.status is None
     assert not state.is_open
 
 
 def test_order_with_an_unknown_quote_has_no_average() -> None:
-    assert OrderState(binance_status="FILLED", executed_e8=10**8, quote_e8=-1).avg_price is None
+    assert OrderState(exchange_status="FILLED", executed_e8=10**8, quote_e8=-1).avg_price is None
 
 
 def _quantity_e8(terms: OrderTerms) -> int:

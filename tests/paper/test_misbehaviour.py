@@ -3,12 +3,14 @@
 import httpx
 import pytest
 
-from reconciler.paper.auth import AccessPolicy, sign
+from reconciler.paper.auth import AccessPolicy
+from reconciler.paper.dialects.binance.access import sign
+from reconciler.paper.dialects.binance.dialect import BinanceMeter
+from reconciler.paper.dialects.binance.weight_meter import IN_FLIGHT_MS
 from reconciler.paper.exchange import ACCOUNT_UID, PaperExchange
 from reconciler.paper.faults import FaultRule, TimelineStep
 from reconciler.paper.faults.distortions import UNKNOWN_STATUS
 from reconciler.paper.orders import PaperOrder
-from reconciler.paper.weight_meter import IN_FLIGHT_MS, WeightMeter
 
 NOW_MS = 1_795_478_400_000
 
@@ -99,7 +101,7 @@ def test_rate_limit_pauses_an_address_as_long_as_was_set(
 def test_requests_during_a_rate_limit_pause_earn_a_ban(
     client: httpx.Client, exchange: PaperExchange
 ) -> None:
-    exchange.meter = WeightMeter(tolerated_requests=2)
+    exchange.meter = BinanceMeter(tolerated_requests=2)
     exchange.faults.set(FaultRule(rate_limit_rate=1, for_requests=1), NOW_MS)
     client.get("/api/v3/ping")
     exchange.clock_ms = lambda: NOW_MS + IN_FLIGHT_MS

@@ -4,8 +4,8 @@ from reconciler.paper.lifecycle import OrderState
 from reconciler.paper.order_store import OrderStore, UnknownSymbol
 from reconciler.paper.orders import PaperOrder, SeedOptions, generate_orders
 
-NEW = OrderState(binance_status="NEW", executed_e8=0, quote_e8=0)
-CANCELED = OrderState(binance_status="CANCELED", executed_e8=0, quote_e8=0)
+NEW = OrderState(exchange_status="NEW", executed_e8=0, quote_e8=0)
+CANCELED = OrderState(exchange_status="CANCELED", executed_e8=0, quote_e8=0)
 
 
 def an_order(order_id: int, symbol: str = "BTCUSDT", *, state_index: int = 0) -> PaperOrder:

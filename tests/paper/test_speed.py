@@ -2,8 +2,8 @@
 
 import time
 
-from reconciler.paper.dialect.parameters import QueryParameters
-from reconciler.paper.dialect.routes import answer_all_orders, answer_order
+from reconciler.paper.dialects.binance.parameters import QueryParameters
+from reconciler.paper.dialects.binance.routes import BinanceView, answer_all_orders, answer_order
 from reconciler.paper.exchange import PaperExchange
 from reconciler.paper.orders import SeedOptions
 
@@ -13,7 +13,7 @@ def test_full_page_and_one_order_of_a_hot_symbol_are_fast(
 ) -> None:
     exchange.seed(SeedOptions(orders=100_000, symbols=2, hot_share=0.9))
     latest = exchange.orders.of_symbol("BTCUSDT").latest(1)[0]
-    view = exchange.view("allOrders")
+    view = BinanceView(account=exchange.view("allOrders"))
     page = QueryParameters("symbol=BTCUSDT&limit=1000&orderId=1")
     one = QueryParameters(f"symbol=BTCUSDT&orderId={latest.order_id}")
 

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from reconciler.paper.dialect.answers import ApiError
-from reconciler.paper.tokens import check_token, mint
+from reconciler.paper.tokens import TokenRefused, check_token, mint
 
 SECRET = "a secret that is longer than thirty-two bytes"
 NOW = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
@@ -22,8 +21,8 @@ def a_token_of(claims: dict[str, object], algorithm: str = "HS256") -> str:
         return jwt.encode(claims, SECRET, algorithm)
 
 
-def refusal_of(token: str | None, secret: str = SECRET) -> ApiError:
-    with pytest.raises(ApiError) as caught:
+def refusal_of(token: str | None, secret: str = SECRET) -> TokenRefused:
+    with pytest.raises(TokenRefused) as caught:
         check_token(secret, token, NOW_MS)
     return caught.value
 
@@ -57,10 +56,7 @@ def test_token_without_an_expiry_never_expires() -> None:
     ids=["none", "empty", "dots", "word", "forged", "expired", "altered", "early", "algorithm"],
 )
 def test_refusal_says_what_is_wrong_with_the_token(token: str | None, reason: str) -> None:
-    refusal = refusal_of(token)
-
-    assert reason in refusal.message
-    assert (refusal.http_status, refusal.code) == (401, -2015)
+    assert reason in str(refusal_of(token))
 
 
 def test_refusal_of_a_token_does_not_show_the_secret() -> None:

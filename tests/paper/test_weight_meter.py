@@ -2,7 +2,12 @@ from http import HTTPStatus
 
 import pytest
 
-from reconciler.paper.weight_meter import IN_FLIGHT_MS, LONGEST_BAN_SECONDS, Charge, WeightMeter
+from reconciler.paper.dialects.binance.weight_meter import (
+    IN_FLIGHT_MS,
+    LONGEST_BAN_SECONDS,
+    Charge,
+    WeightMeter,
+)
 
 MINUTE_START_MS = 60_000 * 1000
 

@@ -16,9 +16,12 @@ import msgspec
 
 from reconciler.paper.faults.effects import Corruption
 from reconciler.paper.faults.rules import FaultRule, RequestTarget
-from reconciler.paper.lifecycle import BinanceStatus, OrderState
+from reconciler.paper.lifecycle import ExchangeStatus, OrderState
 from reconciler.paper.order_store import Distortion
 from reconciler.paper.orders import PaperOrder, as_of
+
+OrderObjects = Callable[[Any], Iterable[tuple[tuple[str, int] | None, dict[str, Any]]]]
+"""Yields the orders in a decoded answer: `Dialect.order_objects`."""
 
 UNKNOWN_STATUS = "UNDER_REVIEW"
 ERROR_PAGE = (
@@ -32,7 +35,7 @@ def _vanish(_order: PaperOrder) -> PaperOrder | None:
 
 
 def _set_unknown_status(order: PaperOrder) -> PaperOrder:
-    return _with_state(order, msgspec.structs.replace(order.state, binance_status=UNKNOWN_STATUS))
+    return _with_state(order, msgspec.structs.replace(order.state, exchange_status=UNKNOWN_STATUS))
 
 
 def _shrink_execution(order: PaperOrder) -> PaperOrder:
@@ -41,7 +44,7 @@ def _shrink_execution(order: PaperOrder) -> PaperOrder:
     if seen.executed_e8 == 0:
         return order
     less = OrderState(
-        binance_status=order.state.binance_status,
+        exchange_status=order.state.exchange_status,
         executed_e8=seen.executed_e8 // 2,
         quote_e8=seen.quote_e8 // 2,
     )
@@ -50,7 +53,7 @@ def _shrink_execution(order: PaperOrder) -> PaperOrder:
 
 def _fill_without_execution(order: PaperOrder) -> PaperOrder:
     return _with_state(
-        order, OrderState(binance_status=BinanceStatus.FILLED, executed_e8=0, quote_e8=0)
+        order, OrderState(exchange_status=ExchangeStatus.FILLED, executed_e8=0, quote_e8=0)
     )
 
 
@@ -73,7 +76,9 @@ def distortion_of(rules: Iterable[FaultRule], *, seed: int, now_ms: int) -> Dist
     return partial(_distort_by_all, rules=distorting, seed=seed, now_ms=now_ms)
 
 
-def replace_fields(body: bytes, rules: Iterable[FaultRule], target: RequestTarget) -> bytes:
+def replace_fields(
+    body: bytes, rules: Iterable[FaultRule], target: RequestTarget, order_objects: OrderObjects
+) -> bytes:
     """Replace fields, as `rules` say, in every order of an answer, or in an answer without orders.
 
     It uses the standard library's JSON, whose numbers may have any number of digits.
@@ -82,8 +87,8 @@ def replace_fields(body: bytes, rules: Iterable[FaultRule], target: RequestTarge
     if not replacing:
         return body
     answer = json.loads(body)
-    for part in answer if isinstance(answer, list) else [answer]:
-        _replace_part_fields(part, replacing, target)
+    for order, part in order_objects(answer):
+        _replace_part_fields(order, part, replacing, target)
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -101,9 +106,11 @@ def replace_headers(
 
 
 def _replace_part_fields(
-    part: dict[str, Any], rules: Sequence[FaultRule], target: RequestTarget
+    order: tuple[str, int] | None,
+    part: dict[str, Any],
+    rules: Sequence[FaultRule],
+    target: RequestTarget,
 ) -> None:
-    order = (part["symbol"], part["orderId"]) if "orderId" in part else None
     for rule in rules:
         if rule.matches(target) if order is None else rule.matches_order(*order):
             part.update(rule.fields)

@@ -89,13 +89,16 @@ class RequestTarget:
     """The parts of a request by which a rule selects it.
 
     Attributes:
-        route: The last part of the path.
-        query: The query string as it was sent.
+        route: The route's name.
+        symbol: The exchange's own, whatever the dialect's spelling, or what the client sent if that
+            is no symbol.
+        order_ids: The numbers of the orders that it asks about.
+        query: The query string, or the form in its body, as it was sent.
     """
 
     route: str
     symbol: str | None = None
-    order_id: str | None = None
+    order_ids: tuple[int, ...] = ()
     query: str = ""
 
 
@@ -104,7 +107,7 @@ class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     Attributes:
         name: A rule replaces another of the same name and route.
-        route: One route, named by the last part of its path, or every one.
+        route: One route of the dialect, by its name, or every one.
         only_symbols: Only requests for and orders of these symbols. Empty means all.
         only_order_ids: Only requests for and orders with these ids. Empty means all.
         only_queries_with: Only requests with one of these words in their query, in upper or lower
@@ -123,10 +126,9 @@ class FaultRule(Faults, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def matches(self, target: RequestTarget) -> bool:
         """Return True if the rule affects this request to the rule's route."""
-        ids = tuple(map(str, self.only_order_ids))
         return (
             _is_among(target.symbol, self.only_symbols)
-            and _is_among(target.order_id, ids)
+            and _has_any(target.order_ids, self.only_order_ids)
             and _holds_word(target.query, self.only_queries_with)
         )
 
@@ -144,6 +146,10 @@ class TimelineStep(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 def _is_among(value: object, chosen: Sequence[object]) -> bool:
     return not chosen or value in chosen
+
+
+def _has_any(values: Sequence[object], chosen: Sequence[object]) -> bool:
+    return not chosen or any(value in chosen for value in values)
 
 
 def _holds_word(query: str, words: Sequence[str]) -> bool:

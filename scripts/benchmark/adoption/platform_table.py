@@ -11,6 +11,7 @@ import psycopg
 from sqlalchemy import text
 
 from reconciler.domain.report import Report
+from reconciler.paper.dialects.binance import DIALECT
 from reconciler.paper.listing import ListedOrder, listed_order
 from reconciler.paper.orders import SeedOptions, generate_orders
 from reconciler.settings import Settings
@@ -72,7 +73,9 @@ class StoreStep:
 def paper_orders(count: int) -> list[ListedOrder]:
     """Return orders of the paper exchange, with what the row last saw and what is true."""
     options = SeedOptions(orders=count, symbols=SYMBOLS)
-    return [listed_order(order) for order in generate_orders(options, int(time.time() * 1000))]
+    return [
+        listed_order(order, DIALECT) for order in generate_orders(options, int(time.time() * 1000))
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,9 +16,9 @@ from reconciler.paper.order_store import DistortedSymbolOrders, OrderStore
 from reconciler.paper.orders import PaperOrder, SeedOptions, advance, generate_orders
 
 NOW_MS = 1_795_478_400_000
-NEW = OrderState(binance_status="NEW", executed_e8=0, quote_e8=0)
-PART = OrderState(binance_status="PARTIALLY_FILLED", executed_e8=4 * 10**7, quote_e8=4 * 10**9)
-FILLED = OrderState(binance_status="FILLED", executed_e8=10**8, quote_e8=10**10)
+NEW = OrderState(exchange_status="NEW", executed_e8=0, quote_e8=0)
+PART = OrderState(exchange_status="PARTIALLY_FILLED", executed_e8=4 * 10**7, quote_e8=4 * 10**9)
+FILLED = OrderState(exchange_status="FILLED", executed_e8=10**8, quote_e8=10**10)
 ORDERS = list(generate_orders(SeedOptions(orders=2000, symbols=4), NOW_MS))
 
 
@@ -85,7 +85,7 @@ def test_order_with_an_unknown_status_keeps_its_quantities() -> None:
     state = state_of(an_order(NEW, PART, state_index=1), FaultRule(unknown_status_rate=1))
 
     assert state == OrderState(
-        binance_status=UNKNOWN_STATUS, executed_e8=PART.executed_e8, quote_e8=PART.quote_e8
+        exchange_status=UNKNOWN_STATUS, executed_e8=PART.executed_e8, quote_e8=PART.quote_e8
     )
     assert UNKNOWN_STATUS not in STATUS_OF
 
@@ -95,7 +95,7 @@ def test_shrunken_order_shows_less_than_its_row_has_seen() -> None:
 
     state = state_of(order, FaultRule(shrunk_rate=1))
 
-    assert (state.binance_status, state.executed_e8) == ("FILLED", PART.executed_e8 // 2)
+    assert (state.exchange_status, state.executed_e8) == ("FILLED", PART.executed_e8 // 2)
     assert shown(an_order(NEW, FILLED, state_index=1), FaultRule(shrunk_rate=1)) == an_order(
         NEW, FILLED, state_index=1
     )
@@ -108,15 +108,17 @@ def test_contradictory_order_is_filled_with_nothing_executed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stale_seconds", "binance_status"), [(1, "FILLED"), (3, "PARTIALLY_FILLED"), (7, "NEW")]
+    ("stale_seconds", "exchange_status"), [(1, "FILLED"), (3, "PARTIALLY_FILLED"), (7, "NEW")]
 )
 def test_stale_order_is_shown_in_its_state_at_that_time(
-    stale_seconds: float, binance_status: str
+    stale_seconds: float, exchange_status: str
 ) -> None:
     order = an_order(NEW, PART, FILLED)
     moved = advance(advance(order, 1, NOW_MS - 5000), 1, NOW_MS - 2000)
 
-    assert state_of(moved, FaultRule(stale_seconds=stale_seconds)).binance_status == binance_status
+    assert (
+        state_of(moved, FaultRule(stale_seconds=stale_seconds)).exchange_status == exchange_status
+    )
 
 
 def test_stale_answer_hides_orders_placed_since_then() -> None:
@@ -132,7 +134,7 @@ def test_rules_of_two_names_distort_an_order_one_after_another() -> None:
     assert distort is not None
     found = distort(order)
     assert found is not None
-    assert found.state == OrderState(binance_status=UNKNOWN_STATUS, executed_e8=0, quote_e8=0)
+    assert found.state == OrderState(exchange_status=UNKNOWN_STATUS, executed_e8=0, quote_e8=0)
 
 
 def test_page_without_vanished_orders_is_still_full() -> None:

@@ -5,7 +5,7 @@ from reconciler.paper.faults import FaultRule, FaultTable, RequestTarget, Timeli
 from reconciler.paper.faults.effects import Delay, Disconnect, Maintenance
 
 NOW_MS = 1_795_478_400_000
-ORDER = RequestTarget(route="order", symbol="BTCUSDT", order_id="7")
+ORDER = RequestTarget(route="order", symbol="BTCUSDT", order_ids=(7,))
 HISTORY = RequestTarget(route="allOrders", symbol="BTCUSDT")
 
 OUT = FaultRule(outage=True)
@@ -80,7 +80,7 @@ def test_rule_with_for_seconds_ends_by_itself() -> None:
 def test_rule_with_for_requests_counts_only_affected_requests() -> None:
     table = FaultTable()
     table.set(FaultRule(outage=True, only_symbols=("BTCUSDT",), for_requests=2), NOW_MS)
-    unaffected = RequestTarget(route="order", symbol="ETHUSDT", order_id="7")
+    unaffected = RequestTarget(route="order", symbol="ETHUSDT", order_ids=(7,))
 
     drawn = [list(table.draw(target, NOW_MS)) for target in (ORDER, unaffected, ORDER, ORDER)]
 

@@ -8,6 +8,7 @@ from reconciler.domain.decide import Change, Confirm, Policy, decide
 from reconciler.domain.order import Order
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
+from reconciler.paper.dialects.binance import DIALECT
 from reconciler.paper.listing import build_order, listed_order
 from reconciler.store.stale_order import StaleOrder
 from reconciler.tune.sample import order_specs
@@ -39,7 +40,7 @@ def a_row(
 def decided(row: StaleOrder, *, ended_share: float) -> Confirm | Change:
     """Decide on a row as the trials' exchange will answer for it."""
     (given,) = order_specs([row], ended_share=ended_share)
-    truth = listed_order(build_order(given, now_ms=0)).truth
+    truth = listed_order(build_order(given, now_ms=0), DIALECT).truth
     assert truth.status is not None
     report = Report(
         symbol=row.symbol,

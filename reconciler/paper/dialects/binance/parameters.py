@@ -5,7 +5,7 @@ from collections.abc import Collection
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
-from reconciler.paper.dialect.answers import (
+from reconciler.paper.dialects.binance.answers import (
     ApiError,
     illegal_characters_error,
     invalid_parameter_error,

@@ -11,6 +11,7 @@ from enum import IntEnum
 import msgspec
 
 from reconciler.paper import fixed_point
+from reconciler.paper.dialects.dialect import HTML, JSON, PaperAnswer, Refused
 from reconciler.paper.market import Market
 from reconciler.paper.orders import PaperOrder
 
@@ -61,7 +62,7 @@ def wire_order(order: PaperOrder, unit: TimeUnit = TimeUnit.MILLISECOND) -> Wire
         fixed_point.to_text(order.qty_e8),
         fixed_point.to_text(state.executed_e8),
         fixed_point.to_text(state.quote_e8),
-        state.binance_status,
+        state.exchange_status,
         order.time_in_force,
         "LIMIT",
         "BUY" if order.is_buy else "SELL",
@@ -165,7 +166,7 @@ def wire_account(uid: int, now: int) -> dict[str, object]:
     }
 
 
-class ApiError(Exception):
+class ApiError(Refused):
     """An error with which a request is answered.
 
     The body is `{"code": ..., "msg": ...}` if the exchange itself answers, or a `page` of HTML if
@@ -183,21 +184,15 @@ class ApiError(Exception):
     ) -> None:
         self.code = code
         self.message = message
-        self.page = page
         self.http_status = http_status
-        self.headers = dict(headers or {})
-        super().__init__(f"{code}: {message}")
-
-    @property
-    def media_type(self) -> str:
-        """The body's media type."""
-        return "application/json" if self.page is None else "text/html"
-
-    def body(self) -> bytes:
-        """Return the answer's body."""
-        if self.page is not None:
-            return self.page
-        return msgspec.json.encode({"code": self.code, "msg": self.message})
+        super().__init__(
+            PaperAnswer(
+                body=page or msgspec.json.encode({"code": code, "msg": message}),
+                status=http_status,
+                headers=headers or {},
+                media_type=JSON if page is None else HTML,
+            )
+        )
 
 
 def too_much_weight_error(limit: int, retry_after_seconds: int) -> ApiError:

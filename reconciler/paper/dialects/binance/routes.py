@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from reconciler.paper.dialect.answers import (
+from reconciler.paper.account_view import AccountView
+from reconciler.paper.dialects.binance.answers import (
     ApiError,
     TimeUnit,
     client_id_mismatch_error,
@@ -27,12 +28,10 @@ from reconciler.paper.dialect.answers import (
     wire_order,
     wire_orders,
 )
-from reconciler.paper.dialect.parameters import QueryParameters
-from reconciler.paper.lifecycle import BinanceStatus
+from reconciler.paper.dialects.binance.parameters import QueryParameters
+from reconciler.paper.lifecycle import ExchangeStatus
 from reconciler.paper.order_store import (
     DistortedSymbolOrders,
-    Distortion,
-    OrderStore,
     SymbolOrders,
     UnknownSymbol,
 )
@@ -43,40 +42,22 @@ LARGEST_PAGE = 1000
 LARGEST_SPAN_MS = 24 * 3600 * 1000
 ARCHIVED_AFTER_MS = 90 * 24 * 3600 * 1000
 ARCHIVED_STATUSES = frozenset(
-    {BinanceStatus.CANCELED, BinanceStatus.EXPIRED, BinanceStatus.EXPIRED_IN_MATCH}
+    {ExchangeStatus.CANCELED, ExchangeStatus.EXPIRED, ExchangeStatus.EXPIRED_IN_MATCH}
 )
 SIGNING_PARAMETERS = frozenset({"timestamp", "recvWindow", "signature"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AccountView:
-    """The account as one request sees it.
+class BinanceView:
+    """The account as one request sees it, with times in the unit that the request asks for."""
 
-    Attributes:
-        distort: Changes the orders that are shown. None shows them as they are.
-        delisted: Symbols that are no longer listed.
-        time_unit: The unit of the times in the answer.
-        now_ms: The exchange's clock.
-        weight_limit: Request weight a minute for one address.
-        uid: The account's identity.
-    """
-
-    orders: OrderStore
-    now_ms: int
-    weight_limit: int
-    uid: int
-    distort: Distortion | None = None
-    delisted: frozenset[str] = frozenset()
+    account: AccountView
     time_unit: TimeUnit = TimeUnit.MILLISECOND
 
     @property
     def now(self) -> int:
         """The exchange's clock, in the requested unit."""
-        return self.now_ms * self.time_unit
-
-    def symbols(self) -> Sequence[str]:
-        """Return every listed symbol."""
-        return [symbol for symbol in self.orders.symbols() if symbol not in self.delisted]
+        return self.account.now_ms * self.time_unit
 
     def symbol_orders(self, symbol: str) -> SymbolOrders | DistortedSymbolOrders:
         """Return the orders of one symbol.
@@ -84,17 +65,14 @@ class AccountView:
         Raises:
             ApiError: the symbol does not exist.
         """
-        if symbol in self.delisted:
-            raise invalid_symbol_error()
         try:
-            orders = self.orders.of_symbol(symbol)
+            return self.account.symbol_orders(symbol)
         except UnknownSymbol:
             raise invalid_symbol_error() from None
-        return orders if self.distort is None else DistortedSymbolOrders(orders, self.distort)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DialectRoute:
+class BinanceRoute:
     """One route of the dialect.
 
     Attributes:
@@ -105,7 +83,7 @@ class DialectRoute:
     """
 
     weight: int
-    answer: Callable[[AccountView, QueryParameters], object]
+    answer: Callable[[BinanceView, QueryParameters], object]
     parameters: frozenset[str] = frozenset()
     is_private: bool = True
     weight_without_symbol: int | None = None
@@ -122,31 +100,31 @@ class DialectRoute:
         return self.parameters | SIGNING_PARAMETERS if self.is_private else self.parameters
 
 
-def answer_ping(_view: AccountView, _parameters: QueryParameters) -> object:
+def answer_ping(_view: BinanceView, _parameters: QueryParameters) -> object:
     """Answer that the exchange is up."""
     return {}
 
 
-def answer_time(view: AccountView, _parameters: QueryParameters) -> object:
+def answer_time(view: BinanceView, _parameters: QueryParameters) -> object:
     """Answer with the exchange's clock."""
     return {"serverTime": view.now}
 
 
-def answer_exchange_info(view: AccountView, parameters: QueryParameters) -> object:
+def answer_exchange_info(view: BinanceView, parameters: QueryParameters) -> object:
     """Answer with the rate limit and the rules of the requested symbols, or of all."""
     return wire_exchange(
         [view.symbol_orders(symbol).market for symbol in _requested_symbols(view, parameters)],
-        weight_limit=view.weight_limit,
+        weight_limit=view.account.limit,
         now=view.now,
     )
 
 
-def answer_account(view: AccountView, _parameters: QueryParameters) -> object:
+def answer_account(view: BinanceView, _parameters: QueryParameters) -> object:
     """Answer with the account."""
-    return wire_account(view.uid, view.now)
+    return wire_account(view.account.uid, view.now)
 
 
-def answer_order(view: AccountView, parameters: QueryParameters) -> object:
+def answer_order(view: BinanceView, parameters: QueryParameters) -> object:
     """Answer with one order, found by the exchange's id or the client's."""
     orders = view.symbol_orders(parameters.required_symbol())
     order_id = parameters.integer("orderId")
@@ -158,15 +136,15 @@ def answer_order(view: AccountView, parameters: QueryParameters) -> object:
     order = _find(orders, order_id, client_order_id)
     if order is None:
         raise no_such_order_error()
-    if _is_archived(order, view.now_ms):
+    if _is_archived(order, view.account.now_ms):
         raise order_archived_error()
     return wire_order(order, view.time_unit)
 
 
-def answer_open_orders(view: AccountView, parameters: QueryParameters) -> object:
+def answer_open_orders(view: BinanceView, parameters: QueryParameters) -> object:
     """Answer with every open order of a symbol, or of all symbols."""
     symbol = parameters.symbol()
-    symbols = view.symbols() if symbol is None else [symbol]
+    symbols = view.account.symbols() if symbol is None else [symbol]
     return [
         wire_order(order, view.time_unit)
         for name in symbols
@@ -174,7 +152,7 @@ def answer_open_orders(view: AccountView, parameters: QueryParameters) -> object
     ]
 
 
-def answer_all_orders(view: AccountView, parameters: QueryParameters) -> object:
+def answer_all_orders(view: BinanceView, parameters: QueryParameters) -> object:
     """Answer with a page of a symbol's orders, open or ended, ids ascending.
 
     With `orderId`, the page begins at that id; else with `startTime`, at the earliest order since
@@ -191,25 +169,25 @@ def answer_all_orders(view: AccountView, parameters: QueryParameters) -> object:
     return wire_orders(_within(orders, start_ms, end_ms, limit), view.time_unit)
 
 
-def answer_empty_list(_view: AccountView, _parameters: QueryParameters) -> object:
+def answer_empty_list(_view: BinanceView, _parameters: QueryParameters) -> object:
     """Answer with an empty list, of the wallet's coins or the margin pairs."""
     return []
 
 
-def answer_no_markets(view: AccountView, _parameters: QueryParameters) -> object:
+def answer_no_markets(view: BinanceView, _parameters: QueryParameters) -> object:
     """Answer that another product has no markets."""
-    return wire_exchange([], weight_limit=view.weight_limit, now=view.now)
+    return wire_exchange([], weight_limit=view.account.limit, now=view.now)
 
 
-def answer_status(_view: AccountView, _parameters: QueryParameters) -> object:
+def answer_status(_view: BinanceView, _parameters: QueryParameters) -> object:
     """Answer that there is no maintenance."""
     return {"status": 0, "msg": "normal"}
 
 
 ROUTES = {
-    "ping": DialectRoute(weight=1, answer=answer_ping, is_private=False),
-    "time": DialectRoute(weight=1, answer=answer_time, is_private=False),
-    "exchangeInfo": DialectRoute(
+    "ping": BinanceRoute(weight=1, answer=answer_ping, is_private=False),
+    "time": BinanceRoute(weight=1, answer=answer_time, is_private=False),
+    "exchangeInfo": BinanceRoute(
         weight=20,
         answer=answer_exchange_info,
         parameters=frozenset(
@@ -217,21 +195,21 @@ ROUTES = {
         ),
         is_private=False,
     ),
-    "account": DialectRoute(
+    "account": BinanceRoute(
         weight=20, answer=answer_account, parameters=frozenset({"omitZeroBalances"})
     ),
-    "order": DialectRoute(
+    "order": BinanceRoute(
         weight=4,
         answer=answer_order,
         parameters=frozenset({"symbol", "orderId", "origClientOrderId"}),
     ),
-    "openOrders": DialectRoute(
+    "openOrders": BinanceRoute(
         weight=6,
         weight_without_symbol=80,
         answer=answer_open_orders,
         parameters=frozenset({"symbol"}),
     ),
-    "allOrders": DialectRoute(
+    "allOrders": BinanceRoute(
         weight=20,
         answer=answer_all_orders,
         parameters=frozenset({"symbol", "orderId", "startTime", "endTime", "limit"}),
@@ -240,22 +218,22 @@ ROUTES = {
 
 
 OTHER_PRODUCT_ROUTES = {
-    "/sapi/v1/capital/config/getall": DialectRoute(weight=1, answer=answer_empty_list),
-    "/sapi/v1/margin/allPairs": DialectRoute(weight=1, answer=answer_empty_list),
-    "/sapi/v1/margin/isolated/allPairs": DialectRoute(weight=1, answer=answer_empty_list),
-    "/sapi/v1/system/status": DialectRoute(weight=1, answer=answer_status, is_private=False),
-    "/fapi/v1/exchangeInfo": DialectRoute(weight=1, answer=answer_no_markets, is_private=False),
-    "/dapi/v1/exchangeInfo": DialectRoute(weight=1, answer=answer_no_markets, is_private=False),
+    "/sapi/v1/capital/config/getall": BinanceRoute(weight=1, answer=answer_empty_list),
+    "/sapi/v1/margin/allPairs": BinanceRoute(weight=1, answer=answer_empty_list),
+    "/sapi/v1/margin/isolated/allPairs": BinanceRoute(weight=1, answer=answer_empty_list),
+    "/sapi/v1/system/status": BinanceRoute(weight=1, answer=answer_status, is_private=False),
+    "/fapi/v1/exchangeInfo": BinanceRoute(weight=1, answer=answer_no_markets, is_private=False),
+    "/dapi/v1/exchangeInfo": BinanceRoute(weight=1, answer=answer_no_markets, is_private=False),
 }
 """The routes of other products that clients read when they load their markets. All are empty."""
 
 
-def _requested_symbols(view: AccountView, parameters: QueryParameters) -> Sequence[str]:
+def _requested_symbols(view: BinanceView, parameters: QueryParameters) -> Sequence[str]:
     symbol, symbols = parameters.symbol(), parameters.text("symbols")
     if symbol is not None:
         return [symbol]
     if symbols is None:
-        return view.symbols()
+        return view.account.symbols()
     try:
         return msgspec.json.decode(symbols, type=list[str])
     except msgspec.DecodeError:
@@ -281,7 +259,7 @@ def _is_archived(order: PaperOrder, now_ms: int) -> bool:
     not documented.
     """
     state = order.state
-    is_ended = not state.is_open and state.binance_status in ARCHIVED_STATUSES
+    is_ended = not state.is_open and state.exchange_status in ARCHIVED_STATUSES
     return is_ended and state.executed_e8 == 0 and order.updated_ms < now_ms - ARCHIVED_AFTER_MS
 
 
