@@ -6,6 +6,7 @@ exchange                    the state behind the routes
 dialects                    how each venue spells, signs, answers and refuses
 account_view                the account as one request sees it
 auth, tokens, public_key    the accepted credentials
+new_keys                    make keys as venues issue them
 meters, request_log         count requests against limits, pause and ban callers, log requests
 faults                      the faults that can be injected
 order_store, listing        all orders, and the form in which the admin routes show them

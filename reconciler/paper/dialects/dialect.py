@@ -11,11 +11,13 @@ spelling     `symbol` of a market, `order_id` of a number and `number` of an id 
              status `word` of a state, and `row_status`: what a row must say once that word was read
 requests     `target`: whom a request asks about, so that faults can select it
 limits       `new_meter`: a `LimitMeter` of the published limits; `limit_headers` after each request
-access       `access_problem` of the options given, `authenticate` a request
+access       `access_problem` of the options given, `authenticate` a request, and a `new_key` as the
+             venue issues it (`reconciler.paper.new_keys`)
 refusals     `refusal`: how it words each fault and limit, or None where it has no words for it;
              `no_such_path`
 distortion   `order_objects` and `emptied`: where the orders of an answer are
-chaos        `lookup_routes`, `unreadable_fields`, `lost_fields`: what faults can aim at
+chaos        `lookup_routes`, `unreadable_fields`, `lost_fields`, `limit_header_names`: what faults
+             can aim at; `wordless_faults`: the faults for which the venue has no words
 
 An answer depends on a view of the account and a request only. A request that cannot be answered
 raises `Refused` with the whole answer. The exchange encodes what a route returns: build it from
@@ -55,6 +57,7 @@ from reconciler.paper.faults.rules import RequestTarget
 from reconciler.paper.lifecycle import OrderState
 from reconciler.paper.market import Market
 from reconciler.paper.meters import Charge, Cost, Meter
+from reconciler.paper.new_keys import NewKey
 
 JSON = "application/json"
 HTML = "text/html"
@@ -169,6 +172,20 @@ class Dialect(Protocol):
         """Fields that no client can do without, such as ("status",)."""
         ...
 
+    @property
+    def limit_header_names(self) -> tuple[str, ...]:
+        """The names of the headers in `limit_headers`; none if the venue sends none."""
+        ...
+
+    @property
+    def wordless_faults(self) -> frozenset[str]:
+        """The settings of `Faults` that change nothing here, such as "archived_rate".
+
+        Chaos leaves them out, and the reference says so. They are those of refusals that `refusal`
+        answers with None, and others such as "account_uid" if no answer names the account.
+        """
+        ...
+
     # Spelling
 
     def symbol(self, market: Market) -> str:
@@ -232,6 +249,10 @@ class Dialect(Protocol):
         Raises:
             Refused: the credentials are missing or wrong.
         """
+        ...
+
+    def new_key(self) -> NewKey:
+        """Make a key as the venue issues it: `access_problem` has none with its `access`."""
         ...
 
     # Refusals

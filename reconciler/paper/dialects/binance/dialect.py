@@ -53,6 +53,7 @@ from reconciler.paper.faults.rules import RequestTarget
 from reconciler.paper.lifecycle import OrderState
 from reconciler.paper.market import Market
 from reconciler.paper.meters import Caller, Charge, Cost, Limit, Reading, Scope
+from reconciler.paper.new_keys import NewKey, new_hmac_key
 
 LOOKUP = "order"
 UNLIMITED = 10**12
@@ -110,6 +111,8 @@ class BinanceDialect:
     lookup_routes = (LOOKUP,)
     unreadable_fields: Mapping[str, object] = MappingProxyType({"executedQty": None})
     lost_fields = ("status",)
+    limit_header_names = ("X-MBX-USED-WEIGHT", "X-MBX-USED-WEIGHT-1M")
+    wordless_faults: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self.routes = tuple(_routes())
@@ -156,13 +159,17 @@ class BinanceDialect:
     def limit_headers(self, charge: Charge) -> Mapping[str, str]:
         """Return the weight used."""
         used = str(charge.readings[0].used)
-        return {"X-MBX-USED-WEIGHT": used, "X-MBX-USED-WEIGHT-1M": used}
+        return dict.fromkeys(self.limit_header_names, used)
 
     def access_problem(self, access: AccessPolicy) -> str | None:
         """Refuse a passphrase, which Binance does not have."""
         if access.passphrase is not None:
             return "the dialect binance has no passphrase: leave it out"
         return None
+
+    def new_key(self) -> NewKey:
+        """Make an HMAC key."""
+        return new_hmac_key()
 
     def authenticate(self, request: PaperRequest, view: AccountView) -> None:
         """Check the signature and the time, or the bearer token."""

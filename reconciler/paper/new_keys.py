@@ -1,0 +1,76 @@
+"""Make keys for a paper exchange, as a venue issues them: for the demo and for tests.
+
+A dialect says which kind its venue has: see `Dialect.new_key`.
+"""
+
+import base64
+import secrets
+from dataclasses import dataclass, field
+
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+
+from reconciler.paper.auth import AccessPolicy
+from reconciler.paper.public_key import PublicKey
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewKey:
+    """A key as its owner gets it, in the settings of the reconciler.
+
+    Attributes:
+        api_key: EXCHANGE_API_KEY.
+        api_secret: EXCHANGE_API_SECRET: text, or a private key in PEM.
+        passphrase: EXCHANGE_API_PASSPHRASE.
+        public_pem: The public half that the exchange keeps, if it does not know the secret.
+    """
+
+    api_key: str = field(repr=False)
+    api_secret: str = field(repr=False)
+    passphrase: str | None = field(default=None, repr=False)
+    public_pem: bytes | None = None
+
+    @property
+    def access(self) -> AccessPolicy:
+        """What an exchange keeps to accept this key."""
+        is_public = self.public_pem is not None
+        return AccessPolicy(
+            api_key=self.api_key,
+            api_secret=None if is_public else self.api_secret,
+            passphrase=self.passphrase,
+            public_key=None if self.public_pem is None else PublicKey.read(self.public_pem),
+        )
+
+
+def new_hmac_key(*, passphrase: str | None = None) -> NewKey:
+    """Make a key whose secret is text."""
+    return NewKey(
+        api_key=secrets.token_hex(16), api_secret=secrets.token_hex(32), passphrase=passphrase
+    )
+
+
+def new_base64_key() -> NewKey:
+    """Make a key whose name and secret are bytes in base64, as Kraken's are."""
+    return NewKey(
+        api_key=base64.b64encode(secrets.token_bytes(42)).decode(),
+        api_secret=base64.b64encode(secrets.token_bytes(64)).decode(),
+    )
+
+
+def new_p256_key(api_key: str) -> NewKey:
+    """Make a P-256 key with that name; its secret is the private half in PEM (SEC 1)."""
+    private = generate_private_key(SECP256R1())
+    return NewKey(
+        api_key=api_key,
+        api_secret=private.private_bytes(
+            Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()
+        ).decode(),
+        public_pem=private.public_key().public_bytes(
+            Encoding.PEM, PublicFormat.SubjectPublicKeyInfo
+        ),
+    )
