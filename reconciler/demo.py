@@ -4,7 +4,6 @@ PostgreSQL comes from a wheel; the paper exchange is an HTTP server in another p
 every row is compared with the exchange's truth.
 """
 
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,32 +15,45 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from reconciler.embedded import embedded_postgres
+from reconciler.paper.dialects import load_dialect
 from reconciler.paper.listing import ListedOrder
+from reconciler.paper.new_keys import NewKey, new_hmac_key
 from reconciler.paper.process import PaperProcess
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.user_table import DEFAULT_TABLE
 
+PAPER = "paper"
+"""The default exchange of the demo: Binance's dialect, under the name of the paper exchange."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Demo:
-    """The demo's database and exchange, with their addresses and credentials."""
+    """The demo's database and exchange, with their addresses and credentials.
+
+    Attributes:
+        exchange_name: The exchange whose dialect the paper exchange speaks, as in EXCHANGE_NAME.
+    """
 
     database: Database
     database_url: str
     exchange: PaperProcess
     api_key: SecretStr
     api_secret: SecretStr
+    api_passphrase: SecretStr | None = None
+    exchange_name: str = PAPER
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment variables for a command to use these, secrets included."""
+        passphrase = self.api_passphrase
         return {
             "DATABASE_URL": self.database_url,
-            "EXCHANGE_NAME": "paper",
+            "EXCHANGE_NAME": self.exchange_name,
             "EXCHANGE_BASE_URL": self.exchange.url,
             "EXCHANGE_API_KEY": self.api_key.get_secret_value(),
             "EXCHANGE_API_SECRET": self.api_secret.get_secret_value(),
+            "EXCHANGE_API_PASSPHRASE": "" if passphrase is None else passphrase.get_secret_value(),
         }
 
     def fill(self, *, orders: int, symbols: int, seed: int) -> None:
@@ -93,17 +105,16 @@ _READ_ROWS = text("SELECT symbol, external_order_id, status, executed_qty, avg_p
 
 
 @contextmanager
-def open_demo(options: Sequence[str] = ()) -> Iterator[Demo]:
+def open_demo(options: Sequence[str] = (), *, exchange_name: str = PAPER) -> Iterator[Demo]:
     """Start the database and the exchange, which gets `options`; stop both at the end.
+
+    The exchange speaks the dialect of `exchange_name`; "paper" is Binance's.
 
     Raises:
         ConfigurationError: the extra `demo` is missing, or there is no room.
+        UnknownDialect: there is no dialect of that name.
     """
-    api_key, api_secret = secrets.token_hex(16), secrets.token_hex(32)
-    with (
-        embedded_postgres() as url,
-        PaperProcess(api_key=api_key, api_secret=api_secret, options=options) as exchange,
-    ):
+    with embedded_postgres() as url, _paper_exchange(exchange_name, options) as (exchange, key):
         database = Database(url, role="demo")
         try:
             with database.transaction() as connection:
@@ -114,11 +125,22 @@ def open_demo(options: Sequence[str] = ()) -> Iterator[Demo]:
                 database=database,
                 database_url=url,
                 exchange=exchange,
-                api_key=SecretStr(api_key),
-                api_secret=SecretStr(api_secret),
+                api_key=SecretStr(key.api_key),
+                api_secret=SecretStr(key.api_secret),
+                api_passphrase=None if key.passphrase is None else SecretStr(key.passphrase),
+                exchange_name=exchange_name,
             )
         finally:
             database.close()
+
+
+@contextmanager
+def _paper_exchange(name: str, options: Sequence[str]) -> Iterator[tuple[PaperProcess, NewKey]]:
+    """Start an exchange that speaks the dialect of `name`, and make its key."""
+    is_default = name == PAPER
+    key = new_hmac_key() if is_default else load_dialect(name).new_key()
+    with PaperProcess(dialect=None if is_default else name, key=key, options=options) as exchange:
+        yield exchange, key
 
 
 def _row(order: ListedOrder) -> tuple[object, ...]:
@@ -129,8 +151,8 @@ def _row(order: ListedOrder) -> tuple[object, ...]:
     created_at = datetime.fromtimestamp(order.created_at / 1000, UTC)
     never_synced = order.order_id % 10 == 0
     return (
-        order.symbol,
-        str(order.order_id),
+        order.row_symbol,
+        order.row_order_id,
         order.client_order_id,
         order.seen.status,
         order.qty,
@@ -152,8 +174,9 @@ def _differences(
             Decimal(truth.executed_qty),
             None if truth.avg_price is None else Decimal(truth.avg_price),
         )
-        found = rows.pop((order.symbol, str(order.order_id)), None)
+        found = rows.pop((order.row_symbol, order.row_order_id), None)
         if found != expected:
-            yield f"{order.symbol} {order.order_id}: the row has {found}, the exchange {expected}"
+            name = f"{order.row_symbol} {order.row_order_id}"
+            yield f"{name}: the row has {found}, the exchange {expected}"
     for symbol, external in rows:
         yield f"{symbol} {external}: the exchange has no such order"

@@ -20,10 +20,11 @@ from reconciler.cli.run_report import RunReport
 from reconciler.cli.runner import exit_code_of_stop, print_early_stop, run_supervisor
 from reconciler.cli.ui.options import NumberRange, environment_option, json_option, shards_option
 from reconciler.cli.ui.progress import ReconcileProgress, show_activity
-from reconciler.demo import Demo, open_demo
+from reconciler.demo import PAPER, Demo, open_demo
 from reconciler.embedded import NEEDED_MEGABYTES
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.orders.workload import OrderWorkload
+from reconciler.paper.dialects import NAMES, nearest_names
 from reconciler.paper.process import PaperDidNotStart
 from reconciler.settings import Settings
 from reconciler.supervisor.summary import StopReason, Summary
@@ -38,8 +39,9 @@ BYTES_PER_ORDER = 2500
 
 @dataclass(frozen=True, kw_only=True)
 class DemoSize:
-    """The orders to reconcile. The same seed makes the same orders."""
+    """The orders to reconcile, and their exchange. The same seed makes the same orders."""
 
+    exchange: str
     orders: int
     symbols: int
     seed: int
@@ -51,7 +53,15 @@ class DemoSize:
 Try it:
   reconciler demo --orders 50000 --shards 4
   reconciler demo --chaos --seed 7
+  reconciler demo --exchange kraken --orders 200
   reconciler demo --json | python3 -m json.tool""",
+)
+@environment_option(
+    "--exchange",
+    variable="RECONCILER_DEMO_EXCHANGE",
+    help_text=f"The exchange whose API the paper exchange speaks: {', '.join(NAMES)}.",
+    default=PAPER,
+    metavar="NAME",
 )
 @environment_option(
     "--orders",
@@ -96,6 +106,7 @@ Try it:
 @json_option
 def demo_command(
     *,
+    exchange: str,
     orders: int,
     symbols: int,
     seed: int,
@@ -110,6 +121,10 @@ def demo_command(
     with real worker processes until no order is stale, and compares every row with the exchange.
     Touches nothing outside a temporary folder (in TMPDIR), and leaves nothing running.
 
+    With --exchange, the orders have the ids and symbols of that exchange, and the reconciler talks
+    to the paper exchange as it does to the real one. Exchanges have limits: the demo keeps to them,
+    so that 2,000 orders take minutes where a limit is low (Kraken).
+
     With --chaos, when the time for faults is over, holds are dismissed, the halt is released, and
     the remaining orders are reconciled.
 
@@ -117,10 +132,11 @@ def demo_command(
     1 if a row ever went backwards, or ended differently than at the exchange. 69 or 75 if the
     database or the exchange was lost, 78 if there is not enough room.
     """
+    _require_dialect(exchange)
     settings = warnings_only(Settings.load(**flags))
     set_up_logs(settings)
     _require_room(orders, Path(tempfile.gettempdir()))
-    size = DemoSize(orders=orders, symbols=symbols, seed=seed)
+    size = DemoSize(exchange=exchange, orders=orders, symbols=symbols, seed=seed)
     summary, report, differing = _run_demo(
         settings, size, chaos=_load_chaos(chaos_seconds) if is_chaos else None
     )
@@ -129,6 +145,23 @@ def demo_command(
         click.echo(line, err=True)
     print_early_stop(summary)
     sys.exit(exit_code_of_stop(summary.ending, is_complete=not differing))
+
+
+def _require_dialect(exchange: str) -> None:
+    """Refuse an exchange whose dialect the paper exchange does not speak.
+
+    Raises:
+        ConfigurationError: it has no such dialect.
+    """
+    if exchange not in (PAPER, *NAMES):
+        raise ConfigurationError(
+            [
+                Problem(
+                    what=f"--exchange is {exchange!r}, which the paper exchange does not speak",
+                    hint=f"choose {nearest_names(exchange)}",
+                )
+            ]
+        )
 
 
 def _require_room(orders: int, folder: Path) -> None:
@@ -161,7 +194,7 @@ def _run_demo(
         KeyboardInterrupt: INT or TERM came.
     """
     started = time.monotonic()
-    with interrupt_on_signals(), _open_demo() as demo, ignore_signals_afterwards():
+    with interrupt_on_signals(), _open_demo(size.exchange) as demo, ignore_signals_afterwards():
         with show_activity(f"writing {size.orders:,} orders of {size.symbols:,} symbols"):
             demo.fill(orders=size.orders, symbols=size.symbols, seed=size.seed)
         setup_seconds = time.monotonic() - started
@@ -188,12 +221,12 @@ def _run_demo(
 
 
 @contextmanager
-def _open_demo() -> Iterator[Demo]:
+def _open_demo(exchange: str) -> Iterator[Demo]:
     """Start the database and the exchange; stop both at the end of the block."""
     with ExitStack() as stack:
         try:
             with show_activity("starting PostgreSQL and the paper exchange"):
-                demo = stack.enter_context(open_demo())
+                demo = stack.enter_context(open_demo(exchange_name=exchange))
         except PaperDidNotStart as error:
             hint = "fix what it reports, and try again"
             raise ConfigurationError([Problem(what=str(error), hint=hint)]) from error
@@ -201,14 +234,20 @@ def _open_demo() -> Iterator[Demo]:
 
 
 def _settings_for(demo: Demo, settings: Settings) -> Settings:
-    """Return the settings with the addresses and the key of the demo's database and exchange."""
+    """Return the settings with the addresses and the key of the demo's database and exchange.
+
+    What is set for the user's own exchange is left out.
+    """
     return settings.with_orders_of_the_demo().model_copy(
         update={
             "database_url": SecretStr(demo.database_url),
-            "exchange_name": "paper",
+            "exchange_name": demo.exchange_name,
             "exchange_base_url": demo.exchange.url,
             "exchange_api_key": demo.api_key,
             "exchange_api_secret": demo.api_secret,
+            "exchange_api_passphrase": demo.api_passphrase,
+            "exchange_key_type": None,
+            "limits": None,
         }
     )
 

@@ -14,12 +14,12 @@ import msgspec
 from reconciler.cli.listening import reporting_bind_errors
 from reconciler.cli.ui.options import EnvironmentOption, NumberRange
 from reconciler.extras import install_hint
+from reconciler.paper.dialects import DEFAULT, NAMES
 from reconciler.paper.faults import FaultRule
 from reconciler.paper.orders import SeedOptions
 
 EXTRA_MODULES = frozenset({"httptools", "jwt", "starlette", "uvicorn"})
 TOKEN_LIFETIME = timedelta(days=1)
-DEFAULT_DIALECT = "binance"
 
 
 PaperSettings = TypeVar("PaperSettings", FaultRule, SeedOptions)
@@ -66,7 +66,7 @@ Try it:
 
 All routes, admin routes and faults: docs/reference/paper-exchange.md""",
 )
-@_option("--dialect", default=DEFAULT_DIALECT, help="The venue whose API it speaks.")
+@_option("--dialect", default=DEFAULT, help=f"The venue whose API it speaks: {', '.join(NAMES)}.")
 @_option("--host", default="127.0.0.1", help="Address to listen on.")
 @_option("--port", default=8900, type=click.IntRange(0, 65_535), help="Port; 0: any free one.")
 @_option("--orders", default=0, type=click.IntRange(0), help="Number of orders at the start.")

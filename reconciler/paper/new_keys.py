@@ -7,17 +7,6 @@ import base64
 import secrets
 from dataclasses import dataclass, field
 
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
-
-from reconciler.paper.auth import AccessPolicy
-from reconciler.paper.public_key import PublicKey
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewKey:
@@ -34,17 +23,6 @@ class NewKey:
     api_secret: str = field(repr=False)
     passphrase: str | None = field(default=None, repr=False)
     public_pem: bytes | None = None
-
-    @property
-    def access(self) -> AccessPolicy:
-        """What an exchange keeps to accept this key."""
-        is_public = self.public_pem is not None
-        return AccessPolicy(
-            api_key=self.api_key,
-            api_secret=None if is_public else self.api_secret,
-            passphrase=self.passphrase,
-            public_key=None if self.public_pem is None else PublicKey.read(self.public_pem),
-        )
 
 
 def new_hmac_key(*, passphrase: str | None = None) -> NewKey:
@@ -64,6 +42,17 @@ def new_base64_key() -> NewKey:
 
 def new_p256_key(api_key: str) -> NewKey:
     """Make a P-256 key with that name; its secret is the private half in PEM (SEC 1)."""
+    from cryptography.hazmat.primitives.asymmetric.ec import (  # noqa: PLC0415 - takes 8 MiB
+        SECP256R1,
+        generate_private_key,
+    )
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - as above
+        Encoding,
+        NoEncryption,
+        PrivateFormat,
+        PublicFormat,
+    )
+
     private = generate_private_key(SECP256R1())
     return NewKey(
         api_key=api_key,

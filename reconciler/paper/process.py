@@ -5,8 +5,11 @@ The child watches a pipe that only we hold. So it ends with this process, even i
 
 import os
 import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -15,6 +18,7 @@ import msgspec
 
 from reconciler import safe_path
 from reconciler.paper.listing import ListedOrder, OrderSpec
+from reconciler.paper.new_keys import NewKey
 from reconciler.paper.request_log import LoggedRequest
 
 COMMAND = (*safe_path.COMMAND, "paper")
@@ -52,35 +56,61 @@ class PaperProcess:
         api_key: str | None = None,
         api_secret: str | None = None,
         jwt_secret: str | None = None,
+        dialect: str | None = None,
+        key: NewKey | None = None,
         options: Sequence[str] = (),
         command: Sequence[str] = COMMAND,
     ) -> None:
+        """Prepare an exchange that accepts the credentials given; `key` stands for three of them.
+
+        `dialect` defaults to the command's.
+        """
         self._jwt_secret = jwt_secret
+        self._public_pem = None if key is None else key.public_pem
+        if dialect is not None:
+            options = ["--dialect", dialect, *options]
+        if key is not None:
+            api_key = key.api_key
+            api_secret = key.api_secret if key.public_pem is None else None
         self._command = [*command, "--port", "0", "--json", "--die-with-parent", *options]
         self._environment = _child_environment(
             {
                 "PAPER_API_KEY": api_key,
                 "PAPER_API_SECRET": api_secret,
+                "PAPER_API_PASSPHRASE": None if key is None else key.passphrase,
                 "PAPER_JWT_SECRET": jwt_secret,
             }
         )
 
     def __enter__(self) -> Self:
+        with ExitStack() as files:
+            ready = self._start(self._public_key_file(files))
+        self.url, self.pid = ready.url, ready.pid
+        self._client = httpx.Client(base_url=self.url, timeout=_REQUEST_SECONDS, trust_env=False)
+        return self
+
+    def _public_key_file(self, files: ExitStack) -> Sequence[str]:
+        """Write the public key to a file that the child reads while it starts."""
+        if self._public_pem is None:
+            return ()
+        folder = files.enter_context(tempfile.TemporaryDirectory(prefix="reconciler-key-"))
+        file = Path(folder, "public.pem")
+        file.write_bytes(self._public_pem)
+        return ("--public-key-file", str(file))
+
+    def _start(self, more_options: Sequence[str]) -> ReadyLine:
         self._child = subprocess.Popen(  # noqa: S603  # our own command
-            self._command,
+            [*self._command, *more_options],
             env=self._environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,  # Ctrl-C must reach only us: we end the child when we are done
         )
         try:
-            ready = self._await_ready()
+            return self._await_ready()
         except BaseException:
             self._stop()
             raise
-        self.url, self.pid = ready.url, ready.pid
-        self._client = httpx.Client(base_url=self.url, timeout=_REQUEST_SECONDS, trust_env=False)
-        return self
 
     def __exit__(
         self,

@@ -14,6 +14,7 @@ from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import Demo, open_demo
 from reconciler.errors import NoSupervisor
+from reconciler.paper.dialects.binance import DIALECT
 from reconciler.supervisor.status import SupervisorStatus
 from scripts.observatory.child import Child
 from tests.chaos.recovery import clear_holds_and_halt
@@ -88,7 +89,7 @@ class Feed:
         """Begin a chaos, kill the workers whose time has come, or clean up after it."""
         seconds = time.monotonic() - self._chaos_began
         if self._chaos is None and seconds > QUIET_SECONDS:
-            self._chaos = plan_chaos(seconds=CHAOS_SECONDS, rng=self.rng)
+            self._chaos = plan_chaos(DIALECT, seconds=CHAOS_SECONDS, rng=self.rng)
             self._chaos_began, self._kills = time.monotonic(), 0
             self.demo.exchange.set_timeline(self._chaos.steps)
         elif self._chaos is not None and seconds > CHAOS_SECONDS:

@@ -102,7 +102,7 @@ def wrong_changes(demo: Demo) -> list[str]:
 def _truths(orders: Iterable[ListedOrder]) -> dict[Key, Facts]:
     """Return the exchange's facts by order; leave out a status that no row can have."""
     return {
-        (order.symbol, str(order.order_id)): Facts(
+        (order.row_symbol, order.row_order_id): Facts(
             status=truth.status,
             executed_qty=Decimal(truth.executed_qty),
             avg_price=None if truth.avg_price is None else Decimal(truth.avg_price),

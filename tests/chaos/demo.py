@@ -11,8 +11,9 @@ from typing import Any
 
 from reconciler.cli.run_report import ReportRow, RunReport
 from reconciler.cli.runner import run_config_of, run_supervisor
-from reconciler.demo import Demo
+from reconciler.demo import PAPER, Demo
 from reconciler.orders.workload import OrderWorkload
+from reconciler.paper.dialects import DEFAULT, load_dialect
 from reconciler.scope import UNSCOPED
 from reconciler.settings import Settings
 from reconciler.store.holds import list_holds
@@ -93,7 +94,8 @@ class Chaos:
             ReconcilerError: the supervisor failed.
         """
         rng = Random(seed)  # noqa: S311 - chaos is to be reproducible, not secret
-        schedule = plan_chaos(seconds=self._seconds, rng=rng)
+        dialect = load_dialect(DEFAULT if demo.exchange_name == PAPER else demo.exchange_name)
+        schedule = plan_chaos(dialect, seconds=self._seconds, rng=rng)
         with demo.database.transaction() as connection:
             change_recorder.start(connection)
         demo.go_stale_within(self._seconds * STALE_SHARE)
@@ -113,7 +115,7 @@ class Chaos:
                 connection, UNSCOPED, reason=None, with_resolved=True, limit=EVERY_HOLD
             )
         self._done = {
-            "faults_injected": len(schedule.steps),
+            "faults_injected": len(schedule.faults),
             "requests_refused": sum(demo.exchange.stats()["rejected"].values()),
             "workers_killed": kills,
             "holds_made": len(holds),

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from math import ceil
 from random import Random
 from typing import Any
 
@@ -20,13 +21,14 @@ from reconciler.control.address import ControlAddress
 from reconciler.control.client import ask
 from reconciler.demo import Demo, open_demo
 from reconciler.errors import NoSupervisor
+from reconciler.paper.dialects.binance import DIALECT
 from reconciler.supervisor.status import SupervisorStatus
 from tests.chaos import audit_trail, change_recorder
 from tests.chaos.application import CONNECTION_ERRORS, Application
 from tests.chaos.postmaster import Postmaster
 from tests.chaos.recovery import clear_holds_and_halt
 from tests.chaos.restarted_supervisor import RestartedSupervisor
-from tests.chaos.schedule import PARTIAL_FAULTS
+from tests.chaos.schedule import Fault, partial_faults, plan_steps
 from tests.chaos.supervisor_process import HANG_SECONDS
 
 SLOT_SECONDS = 3.0
@@ -97,17 +99,12 @@ def soak_in_chaos(seconds: float, seed: int) -> SoakResult:
 
 def plan_faults(seconds: float, rng: Random) -> list[Mapping[str, Any]]:
     """Draw the exchange's faults, for its timeline."""
-    drawn: list[str] = []
-    while len(drawn) * SLOT_SECONDS < seconds:
-        drawn += rng.sample(sorted(PARTIAL_FAULTS), len(PARTIAL_FAULTS))
-    return [
-        {
-            "at_seconds": place * SLOT_SECONDS,
-            "faults": {**PARTIAL_FAULTS[name], "name": name, "for_seconds": 2 * SLOT_SECONDS},
-        }
-        for place, name in enumerate(drawn)
-        if place * SLOT_SECONDS < seconds
-    ]
+    faults = sorted(partial_faults(DIALECT).items())
+    count = ceil(seconds / SLOT_SECONDS)
+    drawn: list[tuple[str, Sequence[Fault]]] = []
+    while len(drawn) < count:
+        drawn += rng.sample(faults, len(faults))
+    return plan_steps(drawn[:count], slot_seconds=SLOT_SECONDS, for_seconds=2 * SLOT_SECONDS)
 
 
 def plan_kills(seconds: float, rng: Random) -> list[tuple[float, str]]:

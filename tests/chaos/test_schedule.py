@@ -3,12 +3,13 @@ from random import Random
 import msgspec
 import pytest
 
+from reconciler.paper.dialects.binance import DIALECT
 from reconciler.paper.faults import FaultRule, TimelineStep
-from tests.chaos.schedule import KILLS, PARTIAL_FAULTS, TOTAL_FAULTS, Schedule, plan_chaos
+from tests.chaos.schedule import KILLS, Schedule, partial_faults, plan_chaos, total_faults
 
 
 def a_schedule(seed: int = 1) -> Schedule:
-    return plan_chaos(seconds=20, rng=Random(seed))  # noqa: S311 - to be the same each time
+    return plan_chaos(DIALECT, seconds=20, rng=Random(seed))  # noqa: S311 - to be the same each time
 
 
 def test_the_same_seed_gives_the_same_chaos() -> None:
@@ -21,10 +22,10 @@ def test_the_same_seed_gives_the_same_chaos() -> None:
 def test_every_fault_comes_once_and_those_that_stop_work_last() -> None:
     schedule = a_schedule()
 
-    names = [step["faults"]["name"] for step in schedule.steps]
+    total = list(total_faults(DIALECT))
 
-    assert sorted(names) == sorted([*PARTIAL_FAULTS, *TOTAL_FAULTS])
-    assert names[-len(TOTAL_FAULTS) :] == list(TOTAL_FAULTS)
+    assert sorted(schedule.faults) == sorted([*partial_faults(DIALECT), *total])
+    assert schedule.faults[-len(total) :] == total
 
 
 def test_faults_and_kills_end_within_the_time() -> None:
@@ -51,9 +52,7 @@ def test_every_setting_of_the_fault_table_is_used() -> None:
     }
 
     steps = msgspec.convert(schedule.steps, list[TimelineStep])
-    used = {
-        setting for fault in (*PARTIAL_FAULTS.values(), *TOTAL_FAULTS.values()) for setting in fault
-    }
+    used = {setting for step in schedule.steps for setting in step["faults"]}
 
     assert len(steps) == len(schedule.steps)
     assert used - limits == set(FaultRule.__struct_fields__) - limits

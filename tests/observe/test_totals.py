@@ -11,12 +11,13 @@ import pytest
 
 from reconciler.cli.exit_codes import Exit
 from reconciler.demo import Demo
+from reconciler.paper.dialects.binance import DIALECT
 from reconciler.supervisor.status import SupervisorStatus
 from scripts.observatory.client import GraphiteClient
 from scripts.observatory.dashboards import Panel, dashboard_files, panels_of, read_dashboard
 from scripts.observatory.stack import Observatory
 from tests.chaos.recovery import clear_holds_and_halt
-from tests.chaos.schedule import PARTIAL_FAULTS
+from tests.chaos.schedule import Fault, partial_faults, plan_steps
 
 from ..e2e.commands import RunningCommand  # noqa: TID252 - tests are no package
 from ..e2e.conftest import Start  # noqa: TID252
@@ -26,6 +27,7 @@ from .database_totals import of_changes, of_cycles, of_holds
 from .totals import COARSE, FINE, wait_for_totals
 
 HANG = {"name": "hang", "latency_ms": 20_000}
+FAULTS = partial_faults(DIALECT)
 ROUNDS = 2
 ROUND_SECONDS = 2.0
 WORKERS = 3
@@ -75,7 +77,7 @@ def test_after_a_chaos_with_kills_every_counter_is_exact_and_every_panel_has_dat
 
     run = reconcile(**settings)
     wait_until_ready(path)
-    faults = rng.sample(list(PARTIAL_FAULTS), len(PARTIAL_FAULTS))
+    faults = rng.sample(list(FAULTS.items()), len(FAULTS))
     for number in range(ROUNDS):
         _misbehave(demo, faults[number::ROUNDS])
         for pid in _all_waiting_for_the_exchange(demo, path):
@@ -114,18 +116,10 @@ def _of_metrics(panel: Panel) -> list[str]:
     return [target for target in panel.targets if not target.startswith("threshold(")]
 
 
-def _misbehave(demo: Demo, faults: Sequence[str]) -> None:
+def _misbehave(demo: Demo, faults: Sequence[tuple[str, Sequence[Fault]]]) -> None:
     """Let the exchange have one fault after another for a time."""
     slot = ROUND_SECONDS / len(faults)
-    demo.exchange.set_timeline(
-        [
-            {
-                "at_seconds": place * slot,
-                "faults": {**PARTIAL_FAULTS[name], "name": name, "for_seconds": slot},
-            }
-            for place, name in enumerate(faults)
-        ]
-    )
+    demo.exchange.set_timeline(plan_steps(faults, slot_seconds=slot, for_seconds=slot))
     time.sleep(ROUND_SECONDS)
     demo.exchange.clear_faults()
 

@@ -4,15 +4,17 @@
     binance    Binance spot
     okx        OKX spot, API v5
 
-A dialect is imported when it is used.
+A dialect is imported when it is used: it needs the extra "demo".
 """
 
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-from reconciler.paper.dialects.dialect import Dialect
+if TYPE_CHECKING:  # Its imports are those of a dialect.
+    from reconciler.paper.dialects.dialect import Dialect
 
 DEFAULT = "binance"
 
@@ -34,7 +36,7 @@ class UnknownDialect(ValueError):
     """There is no dialect of that name."""
 
 
-def load_dialect(name: str) -> Dialect:
+def load_dialect(name: str) -> "Dialect":
     """Return the dialect `name`.
 
     Raises:
@@ -42,7 +44,11 @@ def load_dialect(name: str) -> Dialect:
     """
     package = _PACKAGES.get(name)
     if package is None:
-        near = get_close_matches(name.lower(), NAMES, n=3) or NAMES
-        raise UnknownDialect(f"no dialect {name!r}: choose {' or '.join(near)}")
+        raise UnknownDialect(f"no dialect {name!r}: choose {nearest_names(name)}")
     dialect: Dialect = import_module(package).DIALECT
     return dialect
+
+
+def nearest_names(name: str) -> str:
+    """Return the dialects with a name like `name`, or all, as text for a person."""
+    return " or ".join(get_close_matches(name.lower(), NAMES, n=3) or NAMES)

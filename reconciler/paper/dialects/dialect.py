@@ -252,7 +252,7 @@ class Dialect(Protocol):
         ...
 
     def new_key(self) -> NewKey:
-        """Make a key as the venue issues it: `access_problem` has none with its `access`."""
+        """Make a key as the venue issues it: `AccessPolicy.accepting` it has no problem."""
         ...
 
     # Refusals
