@@ -4,9 +4,7 @@ How a request proves that it has them is the dialect's: see `Dialect.authenticat
 """
 
 from dataclasses import dataclass, field
-from typing import Self
 
-from reconciler.paper.new_keys import NewKey
 from reconciler.paper.public_key import PublicKey
 
 
@@ -33,14 +31,3 @@ class AccessPolicy:
             raise ValueError("an API key needs its secret, and a secret its key: give both")
         if self.api_secret is not None and self.public_key is not None:
             raise ValueError("an API key has a secret or a public key, not both")
-
-    @classmethod
-    def accepting(cls, key: NewKey) -> Self:
-        """Return what an exchange keeps to accept `key`."""
-        public = None if key.public_pem is None else PublicKey.read(key.public_pem)
-        return cls(
-            api_key=key.api_key,
-            api_secret=key.api_secret if public is None else None,
-            passphrase=key.passphrase,
-            public_key=public,
-        )

@@ -6,6 +6,10 @@ A dialect says which kind its venue has: see `Dialect.new_key`.
 import base64
 import secrets
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # It takes 8 MiB, for `cryptography`.
+    from reconciler.paper.auth import AccessPolicy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,6 +27,20 @@ class NewKey:
     api_secret: str = field(repr=False)
     passphrase: str | None = field(default=None, repr=False)
     public_pem: bytes | None = None
+
+    @property
+    def access(self) -> "AccessPolicy":
+        """What an exchange keeps to accept this key."""
+        from reconciler.paper.auth import AccessPolicy  # noqa: PLC0415 - takes 8 MiB
+        from reconciler.paper.public_key import PublicKey  # noqa: PLC0415 - as above
+
+        public = None if self.public_pem is None else PublicKey.read(self.public_pem)
+        return AccessPolicy(
+            api_key=self.api_key,
+            api_secret=self.api_secret if public is None else None,
+            passphrase=self.passphrase,
+            public_key=public,
+        )
 
 
 def new_hmac_key(*, passphrase: str | None = None) -> NewKey:

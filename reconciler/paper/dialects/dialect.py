@@ -252,7 +252,7 @@ class Dialect(Protocol):
         ...
 
     def new_key(self) -> NewKey:
-        """Make a key as the venue issues it: `AccessPolicy.accepting` it has no problem."""
+        """Make a key as the venue issues it; its `access` has no `access_problem`."""
         ...
 
     # Refusals
