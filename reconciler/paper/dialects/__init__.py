@@ -2,6 +2,7 @@
 
     dialect    what a dialect must supply: read this first to add one
     binance    Binance spot
+    bybit      Bybit spot, API v5
     okx        OKX spot, API v5
 
 A dialect is imported when it is used: it needs the extra "demo".
