@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from reconciler.domain.status import Status
 from reconciler.errors import ConfigurationError, Problem
-from reconciler.exchanges.binance.refs import request_symbol
+from reconciler.paper.lifecycle import ExchangeStatus
 from reconciler.paper.listing import OrderSpec
 from reconciler.settings import Settings
 from reconciler.store.database import Database
@@ -21,12 +21,14 @@ from reconciler.store.stale import StaleOrders, SweepPosition
 from reconciler.store.stale_order import StaleOrder
 from reconciler.store.user_table import UserTable
 from reconciler.supervisor.options import PAGE_ITEMS
+from reconciler.tune.trial_exchange import TrialDialect
 
 ALWAYS_STALE = timedelta(0)
 """A stale time with which every open order is stale."""
 
 _PLACES = Decimal("1e-8")
 _QUOTE_NOT_KNOWN = "-1"
+_EXAMPLE_NUMBER = 4_280_387_573
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +36,15 @@ class Sample:
     """Some open orders, longest unsynced first.
 
     Attributes:
+        dialect: That of the trials' exchange.
         open_orders: The number of all open orders that are not on hold.
-        left_out: The number of orders whose exchange id is not a number: the trials' exchange
+        left_out: The number of orders whose exchange id is not one of the trials' exchange, which
             cannot have these.
         has_side_table: The times of the last sync are in the side table.
     """
 
     orders: tuple[StaleOrder, ...]
+    dialect: TrialDialect
     open_orders: int
     left_out: int = 0
     has_side_table: bool = False
@@ -51,8 +55,8 @@ class Sample:
         return len({order.symbol for order in self.orders})
 
 
-def read_sample(settings: Settings, limit: int) -> Sample:
-    """Read up to `limit` open orders.
+def read_sample(settings: Settings, limit: int, dialect: TrialDialect) -> Sample:
+    """Read up to `limit` open orders that an exchange of this dialect can have.
 
     Raises:
         ConfigurationError: the schema does not fit, a right is missing, or there is no order.
@@ -65,25 +69,28 @@ def read_sample(settings: Settings, limit: int) -> Sample:
             scan = stale.scan(connection)
         position = SweepPosition(scan=scan)
         found = [order for page in _pages(database, stale, limit, position) for order in page]
-    fit = tuple(order for order in found if _is_number(order.external_order_id))
+    fit = tuple(order for order in found if dialect.number(order.external_order_id) is not None)
     if not fit:
-        raise ConfigurationError([_no_orders(len(found))])
+        raise ConfigurationError([_no_orders(len(found), dialect)])
     return Sample(
         orders=fit,
+        dialect=dialect,
         open_orders=scan.backlog.orders,
         left_out=len(found) - len(fit),
         has_side_table=orders.side_table is not None,
     )
 
 
-def order_specs(orders: Sequence[StaleOrder], *, ended_share: float) -> Iterator[OrderSpec]:
+def order_specs(
+    orders: Sequence[StaleOrder], dialect: TrialDialect, *, ended_share: float
+) -> Iterator[OrderSpec]:
     """Yield the orders for the trials' exchange: as their rows say, but some of them canceled.
 
     Those are `ended_share` of them, evenly distributed.
     """
     for number, order in enumerate(orders, start=1):
         has_ended = int(number * ended_share) > int((number - 1) * ended_share)
-        yield _order_spec(order, has_ended=has_ended)
+        yield _order_spec(order, dialect, has_ended=has_ended)
 
 
 def _pages(
@@ -97,16 +104,9 @@ def _pages(
         position = page.next
 
 
-def _is_number(external_order_id: str) -> bool:
-    """Return True if the id is a number, formatted as the exchange does."""
-    return (
-        external_order_id.isascii()
-        and external_order_id.isdecimal()
-        and (external_order_id == "0" or external_order_id[0] != "0")
-    )
-
-
-def _order_spec(order: StaleOrder, *, has_ended: bool) -> OrderSpec:
+def _order_spec(order: StaleOrder, dialect: TrialDialect, *, has_ended: bool) -> OrderSpec:
+    number = dialect.number(order.external_order_id)
+    assert number is not None  # noqa: S101 - `read_sample` has left out the others
     executed = order.executed_qty.quantize(_PLACES)
     quote = (
         _QUOTE_NOT_KNOWN
@@ -114,28 +114,30 @@ def _order_spec(order: StaleOrder, *, has_ended: bool) -> OrderSpec:
         else f"{(executed * order.avg_price).quantize(_PLACES):f}"
     )
     return OrderSpec(
-        symbol=request_symbol(order.symbol),
-        order_id=int(order.external_order_id),
+        symbol=dialect.symbol(order.symbol),
+        order_id=number,
         qty=f"{executed + 1:f}",
         executed_qty=f"{executed:f}",
         quote_qty=quote,
-        status=_binance_status(order, has_ended=has_ended),
+        status=_exchange_status(order, has_ended=has_ended),
     )
 
 
-def _binance_status(order: StaleOrder, *, has_ended: bool) -> str:
+def _exchange_status(order: StaleOrder, *, has_ended: bool) -> ExchangeStatus:
     if has_ended:
-        return "CANCELED"
+        return ExchangeStatus.CANCELED
     if order.executed_qty > 0:
-        return "PARTIALLY_FILLED"
-    return "PENDING_NEW" if order.status is Status.PENDING else "NEW"
+        return ExchangeStatus.PARTIALLY_FILLED
+    is_pending = order.status is Status.PENDING
+    return ExchangeStatus.PENDING_NEW if is_pending else ExchangeStatus.NEW
 
 
-def _no_orders(found: int) -> Problem:
+def _no_orders(found: int, dialect: TrialDialect) -> Problem:
     if found:
+        name = dialect.dialect.name
         return Problem(
-            what=f"none of {found:,} open orders has an external_order_id that is a number, as the"
-            " exchange's are",
+            what=f"none of {found:,} open orders has an external_order_id like those of {name},"
+            f" such as {dialect.dialect.order_id(_EXAMPLE_NUMBER)}",
             hint="see what your application writes there; reconciler check says what is needed",
         )
     return Problem(

@@ -1,9 +1,8 @@
 """A session of `reconciler tune`: sample, latency, one trial after another, advice."""
 
 import os
-import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from math import floor
@@ -13,8 +12,6 @@ from pydantic import SecretStr
 
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.exchanges.configured_venue import configured_venue
-from reconciler.extras import install_hint
-from reconciler.paper.process import PaperDidNotStart, PaperProcess
 from reconciler.resilience.rate_limits import per_minute
 from reconciler.settings import Settings
 from reconciler.trial.sweep import Sweep
@@ -23,6 +20,7 @@ from reconciler.tune.latency import Latency, measure_latency
 from reconciler.tune.sample import Sample, order_specs, read_sample
 from reconciler.tune.scratch_copy import open_scratch_copy
 from reconciler.tune.trial import TrialSetup, run_trial
+from reconciler.tune.trial_exchange import TrialDialect, open_trial_exchange
 from reconciler.tune.trial_result import Allowance, TrialResult
 from reconciler.workload import NO_LIMIT
 
@@ -31,8 +29,6 @@ FEWEST_TRIALS = 3
 """The smallest number of trials with different numbers of shards: fewer make no curve."""
 MOST_SHARDS = 16
 """The most shards that are tried without `--shards`: each takes a database connection."""
-
-_NO_LIMIT = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +127,7 @@ def run(
     """
     allowance = _allowance(settings)
     listener.on_step("reading open orders")
-    sample = read_sample(settings, options.orders)
+    sample = read_sample(settings, options.orders, TrialDialect.of(settings.exchange_name))
     latency = _latency(settings, options, listener)
     listener.on_step("starting an exchange that has these orders")
     with _trial_setup(settings, options, sample, latency, set_up_worker) as setup:
@@ -237,21 +233,13 @@ def _trial_setup(
     set_up_worker: Callable[[int], Callable[[], None]],
 ) -> Iterator[TrialSetup]:
     """Start the trials' exchange, and copy the sample to the scratch database if there is one."""
-    with _open_trial_exchange(sample, latency, options.ended_share) as (exchange, credentials):
-        base = settings.model_copy(
-            update={
-                **credentials,
-                "exchange_name": "paper",
-                "exchange_base_url": exchange.url,
-                "exchange_api_passphrase": None,
-                "test_jwt": None,
-                "statsd_host": None,
-            }
-        )
+    specs = order_specs(sample.orders, sample.dialect, ended_share=options.ended_share)
+    with open_trial_exchange(settings, sample.dialect, specs, latency.ms) as exchange:
+        base = exchange.settings
         dry = TrialSetup(
             settings=base,
             is_dry_run=True,
-            exchange=exchange,
+            exchange=exchange.process,
             orders=sample.orders,
             allowance=_allowance(settings),
             restore=lambda: None,
@@ -269,40 +257,6 @@ def _trial_setup(
                 dry,
                 settings=there,
                 is_dry_run=False,
-                orders=read_sample(there, len(sample.orders)).orders,
+                orders=read_sample(there, len(sample.orders), sample.dialect).orders,
                 restore=scratch.restore,
             )
-
-
-@contextmanager
-def _open_trial_exchange(
-    sample: Sample, latency: Latency, ended_share: float
-) -> Iterator[tuple[PaperProcess, dict[str, SecretStr]]]:
-    """Start the trials' exchange with the sample's orders; yield it with its credentials.
-
-    Raises:
-        ConfigurationError: it does not start.
-    """
-    api_key, api_secret = secrets.token_hex(16), secrets.token_hex(32)
-    arguments = ("--latency-ms", f"{latency.ms:g}", "--weight-limit", str(_NO_LIMIT))
-    process = PaperProcess(api_key=api_key, api_secret=api_secret, options=arguments)
-    with ExitStack() as stack:
-        try:
-            exchange = stack.enter_context(process)
-        except PaperDidNotStart as error:
-            raise ConfigurationError([_did_not_start(error)]) from error
-        exchange.replace_orders(order_specs(sample.orders, ended_share=ended_share))
-        yield (
-            exchange,
-            {
-                "exchange_api_key": SecretStr(api_key),
-                "exchange_api_secret": SecretStr(api_secret),
-            },
-        )
-
-
-def _did_not_start(error: PaperDidNotStart) -> Problem:
-    return Problem(
-        what=f"the trials need an exchange of their own: {error}",
-        hint=install_hint("demo"),
-    )

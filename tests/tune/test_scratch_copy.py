@@ -10,6 +10,7 @@ from reconciler.domain.status import Status
 from reconciler.store.stale_order import StaleOrder
 from reconciler.tune.sample import Sample
 from reconciler.tune.scratch_copy import open_scratch_copy
+from reconciler.tune.trial_exchange import TrialDialect
 
 SET_NOW = sql.SQL("UPDATE {} SET last_synced_at = now()")
 COUNT_STALE = sql.SQL(
@@ -34,7 +35,12 @@ def an_order(id_: int) -> StaleOrder:
 def test_the_sync_times_are_where_the_user_has_them(
     empty_database_url: str, *, has_side_table: bool
 ) -> None:
-    sample = Sample(orders=(an_order(1), an_order(2)), open_orders=2, has_side_table=has_side_table)
+    sample = Sample(
+        orders=(an_order(1), an_order(2)),
+        dialect=TrialDialect.of("paper"),
+        open_orders=2,
+        has_side_table=has_side_table,
+    )
     times = "reconciliation_sync" if has_side_table else "orders"
 
     with (

@@ -8,12 +8,16 @@ from reconciler.domain.decide import Change, Confirm, Policy, decide
 from reconciler.domain.order import Order
 from reconciler.domain.report import Report
 from reconciler.domain.status import Status
+from reconciler.paper.dialects import NAMES, load_dialect
 from reconciler.paper.dialects.binance import DIALECT
 from reconciler.paper.listing import build_order, listed_order
+from reconciler.paper.market import market_for
 from reconciler.store.stale_order import StaleOrder
 from reconciler.tune.sample import order_specs
+from reconciler.tune.trial_exchange import TrialDialect
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
+BINANCE = TrialDialect.of("binance")
 SCALES = Policy(quantity_scale=DecimalPlaces(8), price_scale=DecimalPlaces(8))
 
 
@@ -39,7 +43,7 @@ def a_row(
 
 def decided(row: StaleOrder, *, ended_share: float) -> Confirm | Change:
     """Decide on a row as the trials' exchange will answer for it."""
-    (given,) = order_specs([row], ended_share=ended_share)
+    (given,) = order_specs([row], BINANCE, ended_share=ended_share)
     truth = listed_order(build_order(given, now_ms=0), DIALECT).truth
     assert truth.status is not None
     report = Report(
@@ -98,12 +102,34 @@ def test_ended_order_of_the_sample_changes_its_row() -> None:
 def test_ended_share_of_the_sample_has_ended(share: float, ended: int) -> None:
     orders = [a_row(external_order_id=str(number)) for number in range(1, 101)]
 
-    given = list(order_specs(orders, ended_share=share))
+    given = list(order_specs(orders, BINANCE, ended_share=share))
 
     assert sum(one.status == "CANCELED" for one in given) == ended
 
 
 def test_symbols_of_the_sample_are_spelled_as_the_exchange_does() -> None:
-    (given,) = order_specs([a_row(symbol="btc/usdt")], ended_share=0)
+    (given,) = order_specs([a_row(symbol="btc/usdt")], BINANCE, ended_share=0)
 
     assert given.symbol == "BTCUSDT"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_trials_of_a_venue_have_its_ids_and_symbols(name: str) -> None:
+    trial = TrialDialect.of(name)
+    spelled = load_dialect(name)
+    row = a_row(symbol=spelled.symbol(market_for("ETHEUR")), external_order_id=spelled.order_id(42))
+
+    (given,) = order_specs([row], trial, ended_share=0)
+
+    assert trial.exchange_name == name
+    assert given.order_id == 42
+    assert spelled.symbol(market_for(given.symbol)) == row.symbol
+
+
+@pytest.mark.parametrize("name", ["paper", "ccxt:gate", "unheard-of"])
+def test_trials_of_another_exchange_have_those_of_the_paper_exchange(name: str) -> None:
+    trial = TrialDialect.of(name)
+
+    assert (trial.exchange_name, trial.dialect.name) == ("paper", "binance")
+    assert trial.number("4711") == 4711
+    assert [trial.number(one) for one in ("x4711", "04711", "", "4711 ")] == [None] * 4
