@@ -1,0 +1,485 @@
+"""Choose the cheapest requests at a venue whose ids need not be integers, nor ascend.
+
+    open list  ->  ended list  ->  look-ups by id, from place to place
+
+Each is left out where it is not worth its price. Lists come in pages by cursor, so one page is
+asked for at a time; a list for each of several symbols, and all look-ups, are sent at once.
+
+    query                     reports                            says "no such order"
+    -----                     -------                            --------------------
+    GetOrder, ManyOrders      these orders, as one place has it  in the last place
+    ListOpenOrders            a page of the open orders          no
+    ListEndedOrders           a page of the ended orders         no
+
+Guarantees:
+1. An order is absent only if every place, the last one last, said so. No list proves absence.
+2. Nothing of a list counts unless its walk ended well: if a page fails, or the list does not end,
+   exactly the orders for which it was read fail.
+3. A list that the venue rejects is not asked for again in this search; its orders are looked up. A
+   rejected batch is halved, until the order that the venue rejects stands alone.
+4. Every order is listed as open at most once, as ended at most once, and looked up a bounded number
+   of times in each place: so the search ends, with an answer or a failure for each order.
+5. With true estimates the expected cost is within a tenth of the cheapest there is (measured
+   against exhaustive search, with the prices of each venue, in tests/exchanges/test_any_ids.py). A
+   list costs at most a page more than the look-ups that it was to save.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from reconciler.domain.report import Absent, Answer, Report
+from reconciler.domain.status import TERMINAL
+from reconciler.errors import Malformed, RequestRejected
+from reconciler.exchanges.base import Failure, OrderRef
+from reconciler.exchanges.query_plan.expected_cost import (
+    Estimates,
+    ExpectedCost,
+    is_cheaper_together,
+    page_price,
+)
+from reconciler.exchanges.query_plan.offer import VenueQueries
+from reconciler.exchanges.query_plan.protocol import Outcome, Progress
+from reconciler.exchanges.query_plan.queries import (
+    GetOrder,
+    ListEndedOrders,
+    ListOpenOrders,
+    ManyOrders,
+    Query,
+)
+from reconciler.exchanges.query_plan.traversal import ListQuery, Traversal
+from reconciler.exchanges.query_result import QueryResult
+
+LOOKUPS_WHILE_REJECTED = 4
+"""Look-ups of a round while the venue has rejected a request, and answered no look-up."""
+
+REJECTIONS_BEFORE_GIVING_UP = 8
+"""If it rejects the look-ups of these orders and answers none, it rejects the way we ask."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pending:
+    """What is known of an order that has neither answer nor failure.
+
+    Attributes:
+        step: The place in which it is looked up next.
+        is_open_tried, is_ended_tried: True if a list of open, or of ended, orders was read for it.
+        likely_ended: How likely it has ended, by the lists read for it; None if none was. It is 1
+            if a whole list of open orders left it out.
+        is_lookup_only: True if the venue refuses to list it.
+        batch: The most orders of its next batch; None if the venue's own limit counts.
+    """
+
+    step: int = 0
+    is_open_tried: bool = False
+    is_ended_tried: bool = False
+    likely_ended: float | None = None
+    is_lookup_only: bool = False
+    batch: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SearchState:
+    """The search for one batch of orders.
+
+    Attributes:
+        pending: The orders without an answer or a failure that counts.
+        traversals: The lists that are being read.
+        round: The queries of the next round, each with the orders for which it is sent.
+        rejected_lists: First pages of lists that the venue rejected.
+        rejections: The number of rejected lists and look-ups.
+        orders_rejected: The number of orders whose own look-up was rejected.
+        is_answered: True if the venue has answered a look-up.
+    """
+
+    pending: Mapping[OrderRef, Pending]
+    traversals: tuple[Traversal, ...] = ()
+    round: Mapping[Query, frozenset[OrderRef]] = field(default_factory=dict)
+    rejected_lists: frozenset[ListQuery] = frozenset()
+    rejections: int = 0
+    orders_rejected: int = 0
+    is_answered: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnyIds:
+    """The plan of such a venue. Implements `reconciler.exchanges.query_plan.protocol.QueryPlan`."""
+
+    queries: VenueQueries
+    estimates: Estimates = field(default_factory=Estimates)
+
+    def start(self, refs: Iterable[OrderRef]) -> SearchState:
+        """Begin a search for `refs`."""
+        ordered = sorted(set(refs), key=_name_of)
+        return self._planned(SearchState(pending={ref: Pending() for ref in ordered}))
+
+    def next_round(self, search: SearchState) -> Sequence[Query]:
+        """Return the queries of the next round."""
+        return tuple(search.round)
+
+    def covered(self, search: SearchState, query: Query) -> frozenset[OrderRef]:
+        """Return the orders for which `query` is sent."""
+        return search.round[query]
+
+    def advance(self, search: SearchState, outcomes: Sequence[Outcome]) -> Progress[SearchState]:
+        """Return the search after a round, with the answers and failures that count."""
+        after = _Round(search=search, plan=self)
+        for query, result in outcomes:
+            after.read(query, result)
+        settled = after.settled()
+        return Progress(
+            search=self._planned(settled.search),
+            answers=settled.answers,
+            failures=settled.failures,
+        )
+
+    def learn(self, search: SearchState, outcomes: Sequence[Outcome]) -> "AnyIds":
+        """Return the plan with the estimates that the pages and look-ups of a round improve."""
+        estimates = self.estimates
+        ended = found = 0
+        for query, result in outcomes:
+            if result.failure is not None:
+                continue
+            match query:
+                case ListOpenOrders() | ListEndedOrders():
+                    plan = replace(self, estimates=estimates)
+                    estimates = plan.after_page(query, search, result)
+                case GetOrder(step=0) | ManyOrders(step=0):
+                    known = [ref for ref in search.round[query] if _has_ended(search, ref)]
+                    ended += len(known)
+                    found += len([ref for ref in known if _is_found(result.answers.get(ref))])
+                case _:
+                    pass
+        if len(self.queries.places) > 1:
+            estimates = estimates.after_first_place(ended=ended, found=found)
+        return replace(self, estimates=estimates)
+
+    def learn_from_batch(self, answers: Iterable[Answer]) -> "AnyIds":
+        """Return the plan with the estimates that the answers of a batch improve."""
+        statuses = [
+            answer.status
+            for answer in answers
+            if isinstance(answer, Report) and answer.status is not None
+        ]
+        ended = len([status for status in statuses if status in TERMINAL])
+        return replace(
+            self, estimates=self.estimates.after_batch(reported=len(statuses), ended=ended)
+        )
+
+    def _planned(self, search: SearchState) -> SearchState:
+        """Return the search with the queries of its next round."""
+        lists: Mapping[Query, frozenset[OrderRef]] = {
+            traversal.query: traversal.wanted for traversal in search.traversals
+        }
+        queries = lists or self._open_lists(search) or self._ended_lists(search)
+        if queries:
+            return replace(search, round=queries)
+        lookups = list(self._lookups(search.pending))
+        if search.rejections and not search.is_answered:
+            lookups = lookups[:LOOKUPS_WHILE_REJECTED]
+        return replace(search, round=dict(lookups))
+
+    def _open_lists(self, search: SearchState) -> Mapping[Query, frozenset[OrderRef]]:
+        offer = self.queries.open_list
+        candidates = _by_symbol(
+            ref
+            for ref, pending in search.pending.items()
+            if not (pending.is_open_tried or pending.is_lookup_only)
+        )
+        if offer is None or not candidates:
+            return {}
+        cost = ExpectedCost(queries=self.queries, estimates=self.estimates)
+        orders = sum(map(len, candidates.values()))
+        has_one_symbol = len(candidates) == 1
+        without = cost.without_open_list(
+            orders, orders * self.estimates.ended_share, is_of_symbol=has_one_symbol
+        )
+        of_all = self._cost_of_list(cost, orders, None, search)
+        of_symbols = {
+            symbol: listed
+            for symbol, refs in candidates.items()
+            if (listed := self._cost_of_list(cost, len(refs), symbol, search)) is not None
+            and listed < without * len(refs) / orders
+        }
+        alone = sum(of_symbols.values()) + without * (
+            1 - sum(len(candidates[symbol]) for symbol in of_symbols) / orders
+        )
+        if of_all is not None and of_all < min(alone, without):
+            return {ListOpenOrders(symbol=None): _union(candidates.values())}
+        return {
+            ListOpenOrders(symbol=symbol): frozenset(candidates[symbol]) for symbol in of_symbols
+        }
+
+    def _cost_of_list(
+        self, cost: ExpectedCost, orders: int, symbol: str | None, search: SearchState
+    ) -> float | None:
+        if ListOpenOrders(symbol=symbol) in search.rejected_lists:
+            return None
+        return cost.with_open_list(orders, is_of_symbol=symbol is not None)
+
+    def _ended_lists(self, search: SearchState) -> Mapping[Query, frozenset[OrderRef]]:
+        offer = self.queries.ended_list
+        candidates = _by_symbol(
+            ref
+            for ref, pending in search.pending.items()
+            if not (pending.is_ended_tried or pending.is_lookup_only)
+        )
+        if offer is None or not candidates:
+            return {}
+        saved = {
+            symbol: self._saved_by_ended_list(frozenset(refs), symbol, search)
+            for symbol, refs in candidates.items()
+        }
+        worthwhile = {symbol: weight for symbol, weight in saved.items() if weight > 0}
+        refs = _union(candidates.values())
+        if self._saved_by_ended_list(refs, None, search) > sum(worthwhile.values()):
+            return {ListEndedOrders(symbol=None): refs}
+        return {
+            ListEndedOrders(symbol=symbol): frozenset(candidates[symbol]) for symbol in worthwhile
+        }
+
+    def _saved_by_ended_list(
+        self, refs: frozenset[OrderRef], symbol: str | None, search: SearchState
+    ) -> float:
+        if ListEndedOrders(symbol=symbol) in search.rejected_lists:
+            return 0
+        cost = ExpectedCost(queries=self.queries, estimates=self.estimates)
+        ended = self._expected_ended(refs, search)
+        return cost.of_lookups(len(refs), ended) - cost.without_open_list(
+            len(refs), ended, is_of_symbol=symbol is not None
+        )
+
+    def is_over(self, traversal: Traversal, search: SearchState) -> bool:
+        """Return True if the list has no more, or its next page is not worth its price."""
+        if traversal.is_complete or not traversal.missing:
+            return True
+        is_of_symbol = traversal.query.symbol is not None
+        wanted, missing = len(traversal.wanted), len(traversal.missing)
+        ended = self._expected_ended(traversal.wanted, search)
+        left = self.likely_ended(traversal, search) * missing
+        cost = ExpectedCost(queries=self.queries, estimates=self.estimates)
+        price = self._price_of_page(traversal.query)
+        if traversal.pages * price >= cost.of_lookups(wanted, ended):
+            return True
+        if isinstance(traversal.query, ListEndedOrders):
+            found = min(traversal.found_on_last, left)
+            saved = cost.of_lookups(missing, left) - cost.of_lookups(missing - found, left - found)
+            return saved <= price
+        pages = cost.pages_of_open_list(missing - left, traversal)
+        goes_on = pages * price + cost.without_open_list(left, left, is_of_symbol=is_of_symbol)
+        return goes_on >= cost.without_open_list(missing, left, is_of_symbol=is_of_symbol)
+
+    def likely_ended(self, traversal: Traversal, search: SearchState) -> float:
+        """Return how likely it is that an order has ended that a list, read so far, left out."""
+        if not traversal.missing:
+            return 0
+        ended = self._expected_ended(traversal.wanted, search)
+        if isinstance(traversal.query, ListEndedOrders):
+            return max(0.0, ended - traversal.found) / len(traversal.missing)
+        return 1 if traversal.is_complete else min(1, ended / len(traversal.missing))
+
+    def _price_of_page(self, query: ListQuery) -> int:
+        is_open = isinstance(query, ListOpenOrders)
+        offer = self.queries.open_list if is_open else self.queries.ended_list
+        price = None if offer is None else page_price(offer, is_of_symbol=query.symbol is not None)
+        return price or 0
+
+    def _expected_ended(self, refs: frozenset[OrderRef], search: SearchState) -> float:
+        known = [search.pending[ref].likely_ended for ref in refs]
+        return sum(self.estimates.ended_share if one is None else one for one in known)
+
+    def after_page(self, query: ListQuery, search: SearchState, result: QueryResult) -> Estimates:
+        """Return better estimates after a page of a list that did not fail."""
+        before = traversal_of(search, query)
+        try:
+            after = before.after_page(result)
+        except Malformed:
+            return self.estimates
+        is_of_symbol = query.symbol is not None
+        if isinstance(query, ListOpenOrders):
+            shares = self.estimates.on_open_pages.after_pages(
+                is_of_symbol=is_of_symbol, listed=result.listed, found=after.found_on_last
+            )
+            return replace(self.estimates, on_open_pages=shares)
+        estimates = self.estimates
+        # What follows the last wanted order on its page does not count: nothing was wanted there.
+        if after.missing or after.is_complete:
+            shares = estimates.on_ended_pages.after_pages(
+                is_of_symbol=is_of_symbol, listed=result.listed, found=after.found_on_last
+            )
+            estimates = replace(estimates, on_ended_pages=shares)
+        ended = {ref for ref in after.wanted if _has_ended(search, ref)}
+        if replace(self, estimates=estimates).is_over(after, search):
+            found = len(ended - after.missing)
+            estimates = estimates.after_ended_list(wanted=len(ended), found=found)
+        return estimates
+
+    def _lookups(
+        self, pending: Mapping[OrderRef, Pending]
+    ) -> Iterator[tuple[Query, frozenset[OrderRef]]]:
+        groups: dict[tuple[int, int, str], list[OrderRef]] = defaultdict(list)
+        for ref, known in pending.items():
+            place = self.queries.places[known.step]
+            size = place.batch if known.batch is None else min(place.batch, known.batch)
+            groups[known.step, size, ref.symbol if place.is_of_symbol else ""].append(ref)
+        for (step, size, _), refs in groups.items():
+            place = self.queries.places[step]
+            for first in range(0, len(refs), size):
+                batch = refs[first : first + size]
+                if is_cheaper_together(place, len(batch)):
+                    yield ManyOrders(refs=tuple(batch), step=step), frozenset(batch)
+                else:
+                    yield from ((GetOrder(ref=ref, step=step), frozenset({ref})) for ref in batch)
+
+
+class _Round:
+    """Reads the outcomes of one round into the search that was before it."""
+
+    def __init__(self, *, search: SearchState, plan: AnyIds) -> None:
+        self._search = search
+        self._plan = plan
+        self._pending = dict(search.pending)
+        self._traversals: list[Traversal] = []
+        self._rejected_lists = set(search.rejected_lists)
+        self._rejections = search.rejections
+        self._orders_rejected = search.orders_rejected
+        self._is_answered = search.is_answered
+        self._last_rejection: Failure | None = None
+        self._answers: dict[OrderRef, Answer] = {}
+        self._failures: dict[OrderRef, Failure] = {}
+
+    def read(self, query: Query, result: QueryResult) -> None:
+        """Read the result of one query."""
+        match query:
+            case GetOrder() | ManyOrders():
+                self._read_lookup(query, result)
+            case ListOpenOrders() | ListEndedOrders():
+                self._read_page(query, result)
+            case _:
+                raise ValueError(f"{query} is no query of this plan")
+
+    def settled(self) -> Progress[SearchState]:
+        """Return the search with everything that was read, and no round planned."""
+        is_refused = self._orders_rejected >= REJECTIONS_BEFORE_GIVING_UP and not self._is_answered
+        if is_refused and self._last_rejection is not None:
+            for ref in list(self._pending):
+                self._fail(ref, self._last_rejection)
+        search = SearchState(
+            pending=self._pending,
+            traversals=tuple(self._traversals),
+            rejected_lists=frozenset(self._rejected_lists),
+            rejections=self._rejections,
+            orders_rejected=self._orders_rejected,
+            is_answered=self._is_answered,
+        )
+        return Progress(search=search, answers=self._answers, failures=self._failures)
+
+    def _read_lookup(self, query: GetOrder | ManyOrders, result: QueryResult) -> None:
+        refs = self._search.round[query]
+        if isinstance(result.failure, RequestRejected):
+            self._read_rejection(refs, result.failure)
+        elif result.failure is not None:
+            for ref in refs:
+                self._fail(ref, result.failure)
+        else:
+            self._is_answered = True
+            for ref in refs:
+                self._read_place(ref, query.step, result)
+
+    def _read_rejection(self, refs: frozenset[OrderRef], rejection: RequestRejected) -> None:
+        self._rejections += 1
+        self._last_rejection = rejection
+        for ref in refs:
+            if len(refs) == 1:
+                self._orders_rejected += 1
+                self._fail(ref, rejection)
+            else:
+                self._pending[ref] = replace(self._pending[ref], batch=len(refs) // 2)
+
+    def _read_place(self, ref: OrderRef, step: int, result: QueryResult) -> None:
+        answer = result.answers.get(ref)
+        if ref in result.failures:
+            self._fail(ref, result.failures[ref])
+        elif answer is None:
+            self._fail(ref, Malformed("the answer to a look-up says nothing about the order"))
+        elif isinstance(answer, Absent) and step + 1 < len(self._plan.queries.places):
+            self._pending[ref] = replace(self._pending[ref], step=step + 1, batch=None)
+        else:
+            self._answer(ref, answer)
+
+    def _read_page(self, query: ListQuery, result: QueryResult) -> None:
+        before = traversal_of(self._search, query)
+        if isinstance(result.failure, RequestRejected):
+            self._rejections += 1
+            self._rejected_lists.add(replace(query, cursor=None))
+            return
+        for ref in before.wanted & result.lookup_only:
+            self._pending[ref] = replace(self._pending[ref], is_lookup_only=True)
+        failure = result.failure
+        if failure is None:
+            try:
+                after = before.after_page(result)
+            except Malformed as error:
+                failure = error
+        if failure is not None:
+            for ref in before.wanted:
+                self._fail(ref, failure)
+        elif self._plan.is_over(after, self._search):
+            self._end(after)
+        else:
+            self._traversals.append(after)
+
+    def _end(self, traversal: Traversal) -> None:
+        for ref, answer in traversal.answers.items():
+            self._answer(ref, answer)
+        for ref, failure in traversal.failures.items():
+            self._fail(ref, failure)
+        is_open_list = isinstance(traversal.query, ListOpenOrders)
+        likely_ended = self._plan.likely_ended(traversal, self._search)
+        for ref in traversal.missing:
+            known = self._pending[ref]
+            self._pending[ref] = replace(
+                known,
+                is_open_tried=known.is_open_tried or is_open_list,
+                is_ended_tried=known.is_ended_tried or not is_open_list,
+                likely_ended=likely_ended,
+            )
+
+    def _fail(self, ref: OrderRef, failure: Failure) -> None:
+        del self._pending[ref]
+        self._failures[ref] = failure
+
+    def _answer(self, ref: OrderRef, answer: Answer) -> None:
+        del self._pending[ref]
+        self._answers[ref] = answer
+
+
+def traversal_of(search: SearchState, query: ListQuery) -> Traversal:
+    """Return the walk for which `query` asks for a page. It may be the first one."""
+    for traversal in search.traversals:
+        if traversal.query == query:
+            return traversal
+    return Traversal(query=query, wanted=search.round[query])
+
+
+def _has_ended(search: SearchState, ref: OrderRef) -> bool:
+    return search.pending[ref].likely_ended == 1
+
+
+def _name_of(ref: OrderRef) -> tuple[str, str]:
+    return ref.symbol, ref.external_order_id
+
+
+def _by_symbol(refs: Iterable[OrderRef]) -> Mapping[str, list[OrderRef]]:
+    by_symbol: dict[str, list[OrderRef]] = defaultdict(list)
+    for ref in refs:
+        by_symbol[ref.symbol].append(ref)
+    return by_symbol
+
+
+def _union(groups: Iterable[Sequence[OrderRef]]) -> frozenset[OrderRef]:
+    return frozenset(ref for group in groups for ref in group)
+
+
+def _is_found(answer: Answer | None) -> bool:
+    return answer is not None and not isinstance(answer, Absent)
