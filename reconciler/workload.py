@@ -42,6 +42,7 @@ from reconciler.errors import Problem
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.limits import Cost, RateLimit
+from reconciler.resilience.nonces import Nonces
 from reconciler.telemetry.health import HostState, LastHour
 from reconciler.telemetry.shadow import ShadowFigures
 
@@ -438,6 +439,16 @@ class Planner(Protocol):
         """
         return
 
+    def reserve_nonces(self, least: int, count: int) -> int:  # noqa: ARG002 - as above
+        """Reserve `count` nonces; return the first: `least`, or one above all reserved before.
+
+        By default nothing is reserved, and a restart begins with the time.
+
+        Raises:
+            StoreUnavailable: try again later.
+        """
+        return least
+
     def write_halt(self, reason: str | None) -> None:  # noqa: ARG002 - for those that override it
         """Store the halt with its reason; None: store its release.
 
@@ -525,11 +536,12 @@ class Workload(Protocol):
 
     @abstractmethod
     async def open_handler(
-        self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
+        self, *, shard: int, budget: Budget, nonces: Nonces, breaker: BreakerSnapshot | None
     ) -> Handler:
         """Open the part in a worker's process, with connections of its own.
 
-        `breaker` is the snapshot of the predecessor's circuit breaker; None for the first worker.
+        `budget` and `nonces` are the supervisor's, for all workers of this host. `breaker` is the
+        snapshot of the predecessor's circuit breaker; None for the first worker.
 
         Raises:
             ConfigurationError: it cannot work with these settings or this database.

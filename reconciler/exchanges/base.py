@@ -6,7 +6,6 @@ Otherwise it is in `failures` with the reason. Together they cover every order.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -21,6 +20,7 @@ from reconciler.exchanges.key_form import ANY_KEY, KeyForm
 from reconciler.exchanges.request_policy import Sender
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.limits import Cost, RateLimit
+from reconciler.resilience.nonces import Nonces as Nonces  # noqa: PLC0414 - a part of this port
 from reconciler.settings import Credentials, KeyType
 
 
@@ -97,19 +97,6 @@ class Clock(Protocol):
         ...
 
 
-class Nonces(Protocol):
-    """The nonces of one key, from a source that all processes of a host share."""
-
-    def turn(self) -> AbstractAsyncContextManager[int]:
-        """Wait for this key's turn; give a nonce greater than every earlier one of this host.
-
-        The turn ends with the block: until then no other request of this key is sent, so that none
-        overtakes one of a smaller nonce. Entering it raises `NotSent` if this worker is shutting
-        down.
-        """
-        ...
-
-
 class Exchange(Protocol):
     """One account at one exchange."""
 
@@ -171,8 +158,12 @@ class OpenExchange(Protocol):
         credentials: Credentials,
         clock: Clock,
         requests_at_once: int,
+        nonces: Nonces,
     ) -> Exchange:
-        """Send through `client`, which `Exchange.close` closes. `clock` is the database's."""
+        """Send through `client`, which `Exchange.close` closes. `clock` is the database's.
+
+        An exchange that wants no nonces ignores `nonces`.
+        """
         ...
 
 

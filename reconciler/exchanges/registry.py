@@ -14,6 +14,7 @@ from reconciler.exchanges.credentials import credential_problems, usable_by
 from reconciler.exchanges.http_client import open_client
 from reconciler.exchanges.request_policy import Sender
 from reconciler.resilience.budget import Budget
+from reconciler.resilience.nonces import LocalNonces, Nonces
 from reconciler.settings import Credentials
 
 
@@ -65,10 +66,11 @@ def open_exchange(
     budget: Budget,
     clock: Clock,
     requests_at_once: int | None = None,
+    nonces: Nonces | None = None,
 ) -> Exchange:
     """Open the account that `credentials` belong to. Nothing is sent before the first request.
 
-    `requests_at_once` defaults to the adapter's.
+    `requests_at_once` defaults to the adapter's, `nonces` to those of this process alone.
 
     Raises:
         ConfigurationError: the exchange cannot use the credentials, or the certificates that
@@ -87,6 +89,7 @@ def open_exchange(
         credentials=usable_by(venue, credentials),
         clock=clock,
         requests_at_once=at_once,
+        nonces=LocalNonces() if nonces is None else nonces,
     )
 
 

@@ -10,6 +10,7 @@ from reconciler.orders.workload import OrderWorkload
 from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.limits import Cost, RateLimit
+from reconciler.resilience.nonces import Nonces
 from reconciler.settings import Settings
 from reconciler.telemetry.health import LastHour
 from reconciler.workload import Backlog, Page, Planner, RememberedPause, Workload
@@ -84,7 +85,9 @@ class DryRunWorkload(Workload):
         return DryRunPlanner(self.orders.open_planner(), self.take)
 
     async def open_handler(
-        self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
+        self, *, shard: int, budget: Budget, nonces: Nonces, breaker: BreakerSnapshot | None
     ) -> OrderHandler:
         """Open a handler, which raises as that of `OrderWorkload`."""
-        return await self.orders.open_handler(shard=shard, budget=budget, breaker=breaker)
+        return await self.orders.open_handler(
+            shard=shard, budget=budget, nonces=nonces, breaker=breaker
+        )

@@ -205,6 +205,23 @@ class OrderPlanner(Planner):
                     connection, self.scope, self.venue.name, socket.gethostname(), seconds
                 )
 
+    def reserve_nonces(self, least: int, count: int) -> int:
+        """Reserve nonces of the exchange's key, for every program over this table.
+
+        A dry run writes nothing: it begins above what is reserved, and another program may use the
+        same ones.
+        """
+        if self.is_dry_run:
+            with self.database.autocommit() as connection:
+                reserved = shared_state.read_reserved_nonces(
+                    connection, self.scope, self.venue.name
+                )
+            return max(least, reserved)
+        with self.database.transaction() as connection:
+            return shared_state.reserve_nonces(
+                connection, self.scope, self.venue.name, least=least, count=count
+            )
+
     def close(self) -> None:
         """Close the connection."""
         self.database.close()

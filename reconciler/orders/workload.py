@@ -33,6 +33,7 @@ from reconciler.resilience.breaker import Breaker
 from reconciler.resilience.breaker_state import BreakerSnapshot, BreakerState
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.limits import Cost, RateLimit
+from reconciler.resilience.nonces import Nonces
 from reconciler.settings import Settings
 from reconciler.store import shared_state
 from reconciler.store.database import Database
@@ -126,7 +127,7 @@ class OrderWorkload(Workload):
         )
 
     async def open_handler(
-        self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
+        self, *, shard: int, budget: Budget, nonces: Nonces, breaker: BreakerSnapshot | None
     ) -> OrderHandler:
         """Open a worker's connections and build its handler.
 
@@ -158,6 +159,7 @@ class OrderWorkload(Workload):
             ),
             budget=budget,
             clock=clock,
+            nonces=nonces,
         )
         return OrderHandler(
             exchange=exchange,

@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Exists,
     Text,
     and_,
+    cast,
     delete,
     func,
     literal,
@@ -150,6 +152,45 @@ def _is_pause(scope: Scope, exchange: str) -> ColumnElement[bool]:
 
 def _pause_prefix(exchange: str) -> str:
     return f"rate_limit_pause.{exchange}."
+
+
+def reserve_nonces(
+    connection: Connection, scope: Scope, exchange: str, *, least: int, count: int
+) -> int:
+    """Reserve `count` nonces of the exchange's key; return the first of them.
+
+    That is `least`, or the one after all that were reserved before.
+    """
+    reserved = cast(state.c.value["next"].astext, BigInteger)
+    after = func.greatest(func.coalesce(reserved, 0), least) + count
+    statement = insert(state).values(
+        scope=scope,
+        key=_nonces_key(exchange),
+        value={"next": least + count},
+        changed_at=func.now(),
+        changed_by=SUPERVISOR,
+    )
+    written = connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[state.c.scope, state.c.key],
+            set_={
+                "value": func.jsonb_build_object("next", after),
+                "changed_at": statement.excluded.changed_at,
+                "changed_by": statement.excluded.changed_by,
+            },
+        ).returning(reserved)
+    ).scalar_one()
+    return int(written) - count
+
+
+def read_reserved_nonces(connection: Connection, scope: Scope, exchange: str) -> int:
+    """Return the least nonce that is not reserved."""
+    value = _read(connection, scope, _nonces_key(exchange))
+    return 0 if value is None else int(value["next"])
+
+
+def _nonces_key(exchange: str) -> str:
+    return f"nonces.{exchange}"
 
 
 def read_account(connection: Connection, scope: Scope, exchange: str) -> str | None:

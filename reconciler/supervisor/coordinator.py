@@ -41,6 +41,7 @@ from reconciler.supervisor.cycle import (
 from reconciler.supervisor.cycle_history import CycleHistory
 from reconciler.supervisor.dispatcher import Dispatcher, Eligibility
 from reconciler.supervisor.halt import CycleVerdict, Halt, sample_of
+from reconciler.supervisor.nonces import SharedNonces
 from reconciler.supervisor.options import Options
 from reconciler.supervisor.poison import PoisonDetector
 from reconciler.supervisor.pool import WorkerDied, WorkerPool
@@ -62,10 +63,14 @@ from reconciler.worker.messages import (
     Heartbeat,
     LimitRead,
     Misconfigured,
+    NonceDenial,
+    NonceGrant,
+    NonceRequest,
     ProbeEnded,
     RateLimitPause,
     Ready,
     StoreUnreachable,
+    TurnEnded,
 )
 from reconciler.worker.release import own_release
 from reconciler.workload import (
@@ -130,6 +135,7 @@ class Coordinator:
         self.pauses = RateLimitPauses(
             self._budget, write_in_background=self.writes.add, on_long_pause=self._on_long_pause
         )
+        self._nonces = SharedNonces(write_in_background=self.writes.add)
         self.planned = Planned()
         self._poison = PoisonDetector()
         self._shard_health = {shard: ShardHealth() for shard in range(options.shards)}
@@ -223,6 +229,7 @@ class Coordinator:
         pid = self.pool.pids.get(shard)
         if pid is not None:
             self._budget.stop_waiting(shard)
+            self._nonces.stop_waiting(shard)
             seconds = self.options.drain.total_seconds()
             asyncio.get_running_loop().call_later(seconds, self._kill_if_still_draining, shard, pid)
 
@@ -237,6 +244,7 @@ class Coordinator:
         """
         self._drop_queued()
         self._budget.close()
+        self._nonces.close()
         self.advance()
         with suppress(TimeoutError):
             async with asyncio.timeout(self.options.drain.total_seconds()):
@@ -387,7 +395,7 @@ class Coordinator:
 
     # Messages from the workers.
 
-    def on_message(self, shard: int, message: FromWorker) -> None:  # noqa: C901 - a flat table
+    def on_message(self, shard: int, message: FromWorker) -> None:  # noqa: C901, PLR0912 - a flat table
         """Act on a worker's message."""
         match message:
             case Ready():
@@ -404,6 +412,10 @@ class Coordinator:
                 self._requeue_returned(shard, number)
             case BudgetRequest(number=number, cost=cost):
                 self._budget.request(shard, cost, partial(self._reply, shard, number))
+            case NonceRequest(number=number):
+                self._nonces.request(shard, number, partial(self._reply_nonce, shard, number))
+            case TurnEnded(number=number, is_refused=is_refused):
+                self._nonces.end_turn(shard, number, is_refused=is_refused)
             case ProbeEnded(is_alive=is_alive):
                 self._budget.end_probe(shard, is_alive=is_alive)
             case RateLimitPause(seconds=seconds):
@@ -435,6 +447,11 @@ class Coordinator:
             self.pool.send(
                 shard, BudgetGrant(number, is_probe=reply is BudgetReply.GRANTED_AS_PROBE)
             )
+
+    def _reply_nonce(self, shard: int, number: int, nonce: int | None) -> None:
+        """Send a worker its turn, or that there is none."""
+        message = NonceDenial(number) if nonce is None else NonceGrant(number, nonce)
+        self.pool.send(shard, message)
 
     def _requeue_returned(self, shard: int, number: int) -> None:
         """Requeue a batch that a worker returned unprepared because it is shutting down."""
@@ -528,6 +545,7 @@ class Coordinator:
     def _take_from(self, shard: int) -> list[Batch]:
         """Take back all batches of a worker that has ended, and its requests for weight."""
         self._budget.withdraw(shard)
+        self._nonces.withdraw(shard)
         batches = list(self.dispatcher.in_flight(shard))
         for batch in batches:
             self.dispatcher.done(shard, batch.number)

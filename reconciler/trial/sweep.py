@@ -15,6 +15,7 @@ from pathlib import Path
 from reconciler.errors import ReconcilerError
 from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
+from reconciler.resilience.nonces import Nonces
 from reconciler.settings import Settings
 from reconciler.supervisor.halt import HaltPolicy
 from reconciler.supervisor.options import Options
@@ -137,10 +138,12 @@ class _UnlimitedWorkload(Workload):
         return _WaitingPlanner(planner, self._shards, self._folder, self._on_ready)
 
     async def open_handler(
-        self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
+        self, *, shard: int, budget: Budget, nonces: Nonces, breaker: BreakerSnapshot | None
     ) -> Handler:
         """Open the handler, and report that the worker is ready."""
-        handler = await self._workload.open_handler(shard=shard, budget=budget, breaker=breaker)
+        handler = await self._workload.open_handler(
+            shard=shard, budget=budget, nonces=nonces, breaker=breaker
+        )
         (self._folder / str(shard)).touch()
         return handler
 

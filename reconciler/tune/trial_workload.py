@@ -27,6 +27,7 @@ from reconciler.orders.planner import OrderPlanner
 from reconciler.orders.workload import OrderWorkload
 from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
+from reconciler.resilience.nonces import Nonces
 from reconciler.store.stale import StaleOrders
 from reconciler.store.stale_order import StaleOrder
 from reconciler.supervisor.cycle import group_by_cost
@@ -87,10 +88,12 @@ class TrialWorkload(Workload):
         )
 
     async def open_handler(
-        self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
+        self, *, shard: int, budget: Budget, nonces: Nonces, breaker: BreakerSnapshot | None
     ) -> Handler:
         """Open the handler."""
-        handler = await self._workload.open_handler(shard=shard, budget=budget, breaker=breaker)
+        handler = await self._workload.open_handler(
+            shard=shard, budget=budget, nonces=nonces, breaker=breaker
+        )
         account = _AnyAccount(
             exchange=handler.exchange,
             database=handler.database,

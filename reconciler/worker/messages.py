@@ -7,7 +7,8 @@ The life of a batch, from left to right; a worker prepares one batch while it co
                               BatchReturned
 
 Before each request to the exchange a worker asks for its cost: `BudgetRequest`, answered by
-`BudgetGrant` or `BudgetDenial`.
+`BudgetGrant` or `BudgetDenial`. Where the exchange wants nonces, a `NonceRequest` follows,
+answered by `NonceGrant` or `NonceDenial`, and a `TurnEnded` when the attempt has ended.
 """
 
 from dataclasses import dataclass
@@ -59,11 +60,32 @@ class BudgetDenial:
 
 
 @dataclass(frozen=True, slots=True)
+class NonceGrant:
+    """Supervisor: it is this request's turn. A `TurnEnded` must follow.
+
+    Attributes:
+        number: The number of the `NonceRequest`.
+    """
+
+    number: int
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class NonceDenial:
+    """Supervisor: there is no turn for the request numbered `number`. The worker is to stop."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Supervisor: prepare nothing more, finish the commits and exit. Sent to drain a worker."""
 
 
-FromSupervisor = AssignBatch | CommitBatches | BudgetGrant | BudgetDenial | Stop
+FromSupervisor = (
+    AssignBatch | CommitBatches | BudgetGrant | BudgetDenial | NonceGrant | NonceDenial | Stop
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +124,26 @@ class BudgetRequest:
 
     number: int
     cost: Cost
+
+
+@dataclass(frozen=True, slots=True)
+class NonceRequest:
+    """Worker: may a request be sent with a nonce? Sent before each; several may wait at once."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """Worker: the attempt with this nonce has ended, or its request is not sent after all.
+
+    Attributes:
+        number: The number of the `NonceRequest`.
+        is_refused: True if the exchange has refused the nonce.
+    """
+
+    number: int
+    is_refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +203,8 @@ FromWorker = (
     | BatchReturned
     | BatchDone
     | BudgetRequest
+    | NonceRequest
+    | TurnEnded
     | ProbeEnded
     | RateLimitPause
     | LimitRead

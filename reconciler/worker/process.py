@@ -39,12 +39,15 @@ from reconciler.worker.messages import (
     Heartbeat,
     LimitRead,
     Misconfigured,
+    NonceDenial,
+    NonceGrant,
     ProbeEnded,
     RateLimitPause,
     Ready,
     Stop,
     StoreUnreachable,
 )
+from reconciler.worker.nonces import NonceClient
 from reconciler.worker.outbox import Outbox
 from reconciler.worker.release import own_release
 from reconciler.workload import Batch, Handler, Workload
@@ -115,6 +118,7 @@ class Worker:
         self._commit_orders: asyncio.Queue[CommitBatches | None] = asyncio.Queue()
         """The batches to commit; None after the last."""
         self._budget = BudgetClient(self._send)
+        self._nonces = NonceClient(self._send)
         self._preparing: asyncio.Task[None] | None = None
         self._prepared: dict[int, Batch] = {}
 
@@ -173,7 +177,10 @@ class Worker:
         while True:
             try:
                 return await self._workload.open_handler(
-                    shard=self._shard, budget=self._budget, breaker=self._breaker
+                    shard=self._shard,
+                    budget=self._budget,
+                    nonces=self._nonces,
+                    breaker=self._breaker,
                 )
             except (StoreUnavailable, StoreRefused) as error:
                 log.warning("worker.waits_for_store", reason=str(error))
@@ -211,6 +218,10 @@ class Worker:
                 self._budget.grant(number, is_probe=is_probe)
             case BudgetDenial(number=number):
                 self._budget.deny(number)
+            case NonceGrant(number=number, nonce=nonce):
+                self._nonces.grant(number, nonce)
+            case NonceDenial(number=number):
+                self._nonces.deny(number)
             case Stop():
                 self._stop()
             case _:

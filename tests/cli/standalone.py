@@ -15,6 +15,7 @@ from reconciler.cli.workload import main
 from reconciler.errors import ConfigurationError, Problem, StoreUnavailable
 from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
+from reconciler.resilience.nonces import Nonces
 from reconciler.settings import Settings
 from reconciler.workload import (
     Batch,
@@ -106,6 +107,7 @@ class Standalone(Workload):
         *,
         shard: int,  # noqa: ARG002 - the protocol's
         budget: Budget,  # noqa: ARG002 - the protocol's
+        nonces: Nonces,  # noqa: ARG002 - the protocol's
         breaker: BreakerSnapshot | None,  # noqa: ARG002 - the protocol's
     ) -> Handler:
         """Open a worker's side."""

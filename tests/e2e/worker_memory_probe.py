@@ -15,6 +15,7 @@ from typing import TypedDict
 import reconciler.worker.preload
 from reconciler.orders.workload import OrderWorkload
 from reconciler.resilience.limits import Cost, LimitReading
+from reconciler.resilience.nonces import LocalNonces
 from reconciler.workload import Batch
 
 
@@ -49,7 +50,9 @@ class EndlessBudget:
 async def work(workload: OrderWorkload, pickled: Sequence[bytes]) -> Measurements:
     """Handle the batches twice; measure the second time, when all caches are filled."""
     loaded = set(sys.modules)
-    handler = await workload.open_handler(shard=0, budget=EndlessBudget(), breaker=None)
+    handler = await workload.open_handler(
+        shard=0, budget=EndlessBudget(), nonces=LocalNonces(), breaker=None
+    )
     for batch in map(pickle.loads, pickled):
         await handler.prepare(batch)
         await handler.commit(batch, may_write=True)

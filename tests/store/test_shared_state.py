@@ -1,5 +1,7 @@
 """All hosts share the halt, the account and the rate-limit pauses."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from reconciler.scope import UNSCOPED
@@ -132,3 +134,42 @@ def test_an_unreadable_or_endless_pause_stops_no_host_for_ever(
         paused = shared_state.read_pauses(connection, UNSCOPED, "paper")
 
     assert paused == {"late": 259_200.0}
+
+
+def test_reserved_nonces_never_overlap(database: Database) -> None:
+    with database.transaction() as connection:
+        firsts = [
+            shared_state.reserve_nonces(connection, UNSCOPED, "kraken", least=least, count=10)
+            for least in (1000, 1000, 1005, 5000, 0)
+        ]
+        after = shared_state.read_reserved_nonces(connection, UNSCOPED, "kraken")
+
+    assert firsts == [1000, 1010, 1020, 5000, 5010]
+    assert after == 5020
+
+
+def test_each_exchange_has_nonces_of_its_own(database: Database) -> None:
+    with database.transaction() as connection:
+        shared_state.reserve_nonces(connection, UNSCOPED, "kraken", least=1000, count=10)
+
+        assert shared_state.read_reserved_nonces(connection, UNSCOPED, "binance") == 0
+
+
+def test_processes_that_reserve_at_once_get_different_nonces(database_url: str) -> None:
+    def reserve() -> list[int]:
+        own = Database(database_url, role="test")
+        try:
+            return [_reserve_one(own) for _ in range(20)]
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        reserving = [threads.submit(reserve) for _ in range(4)]
+        firsts = [first for one in reserving for first in one.result()]
+
+    assert sorted(firsts) == list(range(1000, 1000 + 80 * 10, 10))
+
+
+def _reserve_one(database: Database) -> int:
+    with database.transaction() as connection:
+        return shared_state.reserve_nonces(connection, UNSCOPED, "kraken", least=1000, count=10)

@@ -20,6 +20,7 @@ from reconciler.errors import ConfigurationError, Problem, StoreUnavailable
 from reconciler.resilience.breaker_state import BreakerSnapshot
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.limits import RateLimit
+from reconciler.resilience.nonces import Nonces
 from reconciler.workload import (
     NO_BREAKER,
     AnomalyStats,
@@ -165,7 +166,12 @@ class FakeWorkload(Workload):
         )
 
     async def open_handler(
-        self, *, shard: int, budget: Budget, breaker: BreakerSnapshot | None
+        self,
+        *,
+        shard: int,
+        budget: Budget,
+        nonces: Nonces,  # noqa: ARG002 - the protocol's
+        breaker: BreakerSnapshot | None,
     ) -> "FakeHandler":
         """Open a worker's side."""
         if self.opening is Behaviour.MEET_FAULT:

@@ -53,6 +53,7 @@ from reconciler.exchanges.request_policy import Sender
 from reconciler.exchanges.spelling import as_called, request_refs
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.fault_isolation import Subject
+from reconciler.resilience.nonces import Nonces
 from reconciler.settings import Credentials
 
 REQUESTS_AT_ONCE = 4
@@ -83,6 +84,7 @@ class Binance:
         credentials: Credentials,
         clock: Clock,
         requests_at_once: int = REQUESTS_AT_ONCE,
+        nonces: Nonces | None = None,  # noqa: ARG002 - the protocol's: Binance wants none
     ) -> None:
         """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
         self._venue = venue
