@@ -144,12 +144,22 @@ def _readable(raw: RawOrder | UnreadableOrder[int]) -> RawOrder:
 
 
 def _page(query: ListOrdersFrom, orders: RawOrders) -> HistoryPage:
+    """Return what a page of history shows.
+
+    Raises:
+        Malformed: it begins elsewhere: asked again, it would never end.
+    """
     ids = {
         raw.order_id
         for raw in orders
         if raw.symbol == query.symbol and raw.order_id is not None and raw.order_id >= query.from_id
     }
-    return HistoryPage(query=query, ids=tuple(sorted(ids)), is_last=len(orders) < COSTS.page_size)
+    is_last = len(orders) < COSTS.page_size
+    if not ids and not is_last:
+        raise Malformed(
+            f"asked for orders of {query.symbol} from {query.from_id} on, a full page has none"
+        )
+    return HistoryPage(query=query, ids=tuple(sorted(ids)), is_last=is_last)
 
 
 def _result_of_list_error(

@@ -1,0 +1,96 @@
+"""Opens each venue's adapter at a server that speaks its dialect."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from reconciler.exchanges.base import Exchange, LookupResult, OrderRef
+from reconciler.exchanges.registry import open_exchange, venue
+from reconciler.exchanges.request_policy import SingleAttempt
+from reconciler.resilience.limits import Cost, LimitReading
+from tests.exchanges.contract import DIALECTS
+from tests.exchanges.contract.dialect import NOW, Dialect, HeldOrder
+from tests.exchanges.contract.server import DialectServer, serving
+
+PATIENCE_SECONDS = 300.0
+
+
+class RecordingBudget:
+    """A budget without limits that records what the answers say about them."""
+
+    def __init__(self) -> None:
+        self.readings: list[LimitReading] = []
+
+    async def take(self, cost: Cost) -> None: ...
+
+    async def record_outcome(self, *, is_alive: bool) -> None: ...
+
+    async def pause(self, seconds: float) -> None: ...
+
+    async def observe(self, reading: LimitReading) -> None:
+        self.readings.append(reading)
+
+
+class LocalNonces:
+    """The nonces of this process alone."""
+
+    def __init__(self) -> None:
+        self._last = round(NOW.timestamp() * 1000)
+        self._lock = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[int]:
+        async with self._lock:
+            self._last += 1
+            yield self._last
+
+
+@dataclass
+class Venue:
+    """An adapter, and the server that it asks."""
+
+    dialect: Dialect
+    server: DialectServer
+    exchange: Exchange
+    budget: RecordingBudget
+    sender: SingleAttempt
+    asked: list[OrderRef] = field(default_factory=list)
+
+    async def fetch(self, orders: Iterable[HeldOrder]) -> LookupResult:
+        """Ask about the orders; check that each has an answer or a failure, and only one."""
+        refs = [ref_of(order) for order in orders]
+        found = await self.exchange.fetch(refs)
+        assert found.answers.keys() | found.failures.keys() == set(refs)
+        assert not found.answers.keys() & found.failures.keys()
+        return found
+
+
+def ref_of(order: HeldOrder) -> OrderRef:
+    """Return the order as our row names it."""
+    return OrderRef(symbol=order.symbol, external_order_id=order.order_id)
+
+
+@pytest.fixture(params=DIALECTS, ids=lambda dialect: dialect.name)
+def dialect(request: pytest.FixtureRequest) -> Dialect:
+    """Return each venue's dialect in turn."""
+    chosen: Dialect = request.param
+    return chosen
+
+
+@pytest.fixture
+async def opened(dialect: Dialect) -> AsyncIterator[Venue]:
+    """Open the adapter as a worker does."""
+    budget, sender = RecordingBudget(), SingleAttempt(PATIENCE_SECONDS)
+    async with serving(dialect) as server:
+        exchange = open_exchange(
+            venue(dialect.name, server.url),
+            credentials=dialect.credentials,
+            sender=sender,
+            budget=budget,
+            clock=lambda: NOW,
+        )
+        yield Venue(dialect=dialect, server=server, exchange=exchange, budget=budget, sender=sender)
+        await exchange.close()
