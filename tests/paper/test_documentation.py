@@ -1,12 +1,15 @@
 """The reference names every route and setting."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from reconciler.paper.admin import admin_routes
+from reconciler.paper.dialects import NAMES, load_dialect
 from reconciler.paper.dialects.binance.routes import ROUTES
 from reconciler.paper.faults import FaultRule
+from reconciler.paper.market import market_for
 from reconciler.paper.server import new_exchange
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "paper-exchange.md"
@@ -31,3 +34,17 @@ def test_every_route_and_admin_route_is_documented(reference: str) -> None:
 
     assert undocumented == []
     assert all(f"`{name}`" in reference for name in ROUTES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_dialect_is_documented_with_its_spelling_and_its_wordless_faults(
+    reference: str, name: str
+) -> None:
+    dialect = load_dialect(name)
+    (row,) = (line for line in reference.splitlines() if line.startswith(f"| `{name}` |"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+
+    assert cells[1] == f"`{dialect.symbol(market_for('BTCUSDT'))}`"
+    assert cells[2] == f"`{dialect.order_id(7)}`"
+    assert str(dialect.new_meter().limit) in cells[4]
+    assert set(re.findall("`([a-z_]+)`", cells[5])) == dialect.wordless_faults
