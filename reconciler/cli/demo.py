@@ -23,9 +23,11 @@ from reconciler.cli.ui.progress import ReconcileProgress, show_activity
 from reconciler.demo import PAPER, Demo, open_demo
 from reconciler.embedded import NEEDED_MEGABYTES
 from reconciler.errors import ConfigurationError, Problem
+from reconciler.exchanges.configured_venue import configured_venue
 from reconciler.orders.workload import OrderWorkload
 from reconciler.paper.dialects import NAMES, nearest_names
 from reconciler.paper.process import PaperDidNotStart
+from reconciler.resilience.limits import weight_of
 from reconciler.settings import Settings
 from reconciler.supervisor.summary import StopReason, Summary
 
@@ -211,6 +213,7 @@ def _run_demo(
         summary,
         seconds=seconds,
         shards=settings.shards,
+        lookup_weight=weight_of(configured_venue(demo_settings).lookup_cost),
         orders=size.orders,
         mismatches=len(differing),
         setup_seconds=setup_seconds,

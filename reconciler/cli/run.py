@@ -35,8 +35,10 @@ from reconciler.cli.ui.options import (
 )
 from reconciler.cli.ui.output import print_json
 from reconciler.cli.ui.progress import ReconcileProgress
+from reconciler.exchanges.configured_venue import configured_venue
 from reconciler.orders.dry_run import DryRunWorkload
 from reconciler.orders.workload import OrderWorkload
+from reconciler.resilience.limits import weight_of
 from reconciler.settings import Settings
 from reconciler.store.coverage import Coverage
 from reconciler.supervisor.summary import StopReason, Summary
@@ -97,6 +99,7 @@ def run_command(*, dry_run: bool, once: bool, as_json: bool, **flags: Any) -> No
         summary,
         seconds=time.monotonic() - started,
         shards=settings.shards,
+        lookup_weight=weight_of(configured_venue(settings).lookup_cost),
         not_followed=0 if coverage is None else coverage.not_followed,
         remarks=_remarks(settings, coverage, summary),
     )

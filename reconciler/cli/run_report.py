@@ -8,8 +8,6 @@ from reconciler.cli.ui.output import console, print_json, print_table, quantity
 from reconciler.formatting import elapsed
 from reconciler.supervisor.summary import Summary
 
-SINGLE_ORDER_WEIGHT = 4
-
 ReportRow = tuple[str, int | float | Text, str]
 """A row of the table: a name, a quantity, and a text to compare it with."""
 
@@ -23,6 +21,7 @@ class RunReport:
         reconciled: Rows that now say what the exchange says.
         discrepancies: Reconciled rows that said something else before.
         mismatches: Rows that differ from the exchange at the end; None if not compared (`run`).
+        weight_one_by_one: The weight of one request per order; None if the workload asks no venue.
         seconds: The supervisor's time, from its start to its end.
         not_followed: Rows that look open and are not followed, as counted at the start.
         remarks: Texts for a person: what is not followed, and why orders were not written.
@@ -41,6 +40,7 @@ class RunReport:
     orders_per_second: float
     requests: int
     weight: int
+    weight_one_by_one: int | None
     restarts: int
     cycles: int
     shards: int
@@ -57,15 +57,20 @@ class RunReport:
         seconds: float,
         shards: int,
         orders: int | None = None,
+        lookup_weight: int | None = None,
         mismatches: int | None = None,
         setup_seconds: float | None = None,
         not_followed: int = 0,
         remarks: tuple[str, ...] = (),
     ) -> "RunReport":
-        """Build the report from a supervisor's summary."""
+        """Build the report from a supervisor's summary.
+
+        `lookup_weight` is what a request for one order weighs at the venue.
+        """
         counts = summary.counts
+        orders = counts.scanned if orders is None else orders
         return cls(
-            orders=counts.scanned if orders is None else orders,
+            orders=orders,
             reconciled=counts.reconciled,
             discrepancies=counts.discrepancies,
             errors=counts.errors,
@@ -78,6 +83,7 @@ class RunReport:
             orders_per_second=round(counts.reconciled / seconds, 1) if seconds else 0.0,
             requests=counts.requests,
             weight=counts.weight,
+            weight_one_by_one=None if lookup_weight is None else orders * lookup_weight,
             restarts=summary.restarts,
             cycles=summary.cycles,
             shards=shards,
@@ -121,7 +127,11 @@ class RunReport:
 
     def _rows(self) -> list[ReportRow]:
         """Return the rows of the table."""
-        singly = f"{self.orders * SINGLE_ORDER_WEIGHT:,} with one request per order"
+        singly = (
+            ""
+            if self.weight_one_by_one is None
+            else f"{self.weight_one_by_one:,} with one request per order"
+        )
         rows: list[ReportRow] = [
             ("orders", self.orders, ""),
             ("reconciled", self.reconciled, ""),

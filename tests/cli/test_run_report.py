@@ -42,7 +42,9 @@ def a_summary(**changed: int) -> Summary:
 
 
 def a_report(*, mismatches: int | None = None, **counts: int) -> RunReport:
-    return RunReport.of(a_summary(**counts), seconds=1.6, shards=2, mismatches=mismatches)
+    return RunReport.of(
+        a_summary(**counts), seconds=1.6, shards=2, lookup_weight=4, mismatches=mismatches
+    )
 
 
 def printed(report: RunReport, capsys: pytest.CaptureFixture[str]) -> list[str]:
