@@ -34,6 +34,7 @@ class _Registration:
 _VENUES: Mapping[str, _Registration] = MappingProxyType(
     {
         "binance": _Registration(package="reconciler.exchanges.binance"),
+        "okx": _Registration(package="reconciler.exchanges.okx"),
         "paper": _Registration(
             package="reconciler.exchanges.binance", base_url="http://127.0.0.1:8900"
         ),

@@ -1,0 +1,251 @@
+"""OKX's adapter: it fetches a batch of orders in rounds of the cheapest queries.
+
+    fetch -> rounds of queries      by reconciler.exchanges.order_search, with the plan of
+                                    reconciler.exchanges.query_plan.any_ids
+          -> one request each       written by reconciler.exchanges.okx.api
+          -> answers and failures   from reconciler.exchanges.okx.mapping
+
+An order is looked up in two places: "Order details", which may forget an old one, then the archive
+of three months, which lacks what ended without a fill.
+
+Guarantees:
+1. An order gets an answer only from a listed order of its own symbol and id, or from its own
+   look-up.
+2. A failure reaches exactly the orders for which the request was sent.
+3. An order that cannot be read fails alone.
+4. No error's text carries a signature, a key or a passphrase.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import httpx
+
+from reconciler.errors import BreakerOpen, ExchangeError, NotSent
+from reconciler.exchanges.api_client import ApiClient
+from reconciler.exchanges.api_errors import ErrorResponse, as_exception
+from reconciler.exchanges.base import Account, Clock, Failure, LookupResult, OrderRef, Venue
+from reconciler.exchanges.okx.api import OkxApi, decode_account, decode_symbols
+from reconciler.exchanges.okx.constants import (
+    ACCOUNT_COST,
+    ARCHIVE_COST,
+    HISTORY_COST,
+    LOOKUP_COST,
+    MAX_SYMBOLS_BYTES,
+    OPEN_COST,
+    PAGE_SIZE,
+    QUERIES,
+    SPOT,
+    SYMBOLS_COST,
+)
+from reconciler.exchanges.okx.mapping import (
+    decode_list,
+    decode_lookup,
+    order_fault,
+    result_of_list,
+    result_of_lookup,
+)
+from reconciler.exchanges.okx.symbols import Symbols, invalid_reason, needs_list, request_id
+from reconciler.exchanges.order_search import OrderSearch
+from reconciler.exchanges.query_plan.any_ids import AnyIds
+from reconciler.exchanges.query_plan.queries import (
+    GetOrder,
+    ListEndedOrders,
+    ListOpenOrders,
+    Query,
+)
+from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.request_policy import Sender
+from reconciler.exchanges.spelling import as_called, request_refs
+from reconciler.resilience.budget import Budget
+from reconciler.resilience.fault_isolation import Subject
+from reconciler.resilience.limits import Cost
+from reconciler.settings import Credentials
+
+REQUESTS_AT_ONCE = 8
+"""30 look-ups a second are allowed: with the exchange 200 ms away, six at once reach that."""
+
+ALL_SYMBOLS: Subject = ("all symbols",)
+"""The subject of a list of all symbols, which may fail by itself, as a symbol may."""
+
+ORDER_PATH = "/api/v5/trade/order"
+OPEN_PATH = "/api/v5/trade/orders-pending"
+HISTORY_PATH = "/api/v5/trade/orders-history"
+ARCHIVE_PATH = "/api/v5/trade/orders-history-archive"
+ACCOUNT_PATH = "/api/v5/account/config"
+SYMBOLS_PATH = "/api/v5/public/instruments"
+
+
+class Okx:
+    """One account at OKX. Implements `reconciler.exchanges.base.Exchange`."""
+
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        client: httpx.AsyncClient,
+        sender: Sender,
+        budget: Budget,
+        credentials: Credentials,
+        clock: Clock,
+        requests_at_once: int = REQUESTS_AT_ONCE,
+    ) -> None:
+        """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
+        self._venue = venue
+        self._clock = clock
+        self._api = ApiClient(
+            OkxApi(venue.base_url, credentials),
+            client=client,
+            sender=sender,
+            budget=budget,
+            credentials=credentials,
+            clock=clock,
+        )
+        self._symbols = Symbols()
+        self._search = OrderSearch(
+            plan=AnyIds(queries=QUERIES), run=self._run, requests_at_once=requests_at_once
+        )
+
+    @property
+    def venue(self) -> Venue:
+        """The exchange's published facts."""
+        return self._venue
+
+    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
+        """Ask about every order in `refs`, with the fewest requests that give each an answer."""
+        unspelled = await self._learn_spelling(refs)
+        spelled = [ref for ref in refs if ref not in unspelled]
+        asked = request_refs(spelled, self._symbols.request_symbol, request_id)
+        invalid = {ref: reason for ref in asked.requested if (reason := invalid_reason(ref))}
+        found = await self._search.find(ref for ref in asked.requested if ref not in invalid)
+        now = self._clock()
+        for ref, reason in invalid.items():
+            found.answers[ref] = order_fault(ref, reason, now)
+        result = as_called(found, asked.spellings)
+        result.failures.update(unspelled)
+        return result
+
+    async def fetch_account(self) -> Account:
+        """Ask which account the key belongs to, and how far the exchange's clock is ahead of ours.
+
+        Raises:
+            ExchangeError: the exchange did not answer, or refused the credentials.
+        """
+        response = await self._api.get(ACCOUNT_PATH, {}, ACCOUNT_COST, decode_account)
+        if isinstance(response.value, ErrorResponse):
+            raise as_exception(response.value)
+        return Account(identity=response.value, clock_offset=await self._api.server_offset())
+
+    async def fetch_clock_offset(self) -> timedelta:
+        """Ask how far the exchange's clock is ahead of ours. Every call sends a request.
+
+        Raises:
+            ExchangeError: the exchange did not answer.
+        """
+        return await self._api.measure_offset()
+
+    async def fetch_symbols(self) -> frozenset[str]:
+        """Ask which symbols the exchange lists, whether they trade now or not.
+
+        Raises:
+            ExchangeError: the exchange did not answer.
+        """
+        listed = await self._api.get_unsigned(
+            SYMBOLS_PATH,
+            {"instType": SPOT},
+            SYMBOLS_COST,
+            decode_symbols,
+            max_bytes=MAX_SYMBOLS_BYTES,
+        )
+        self._symbols.learn(listed)
+        return listed
+
+    def request_symbol(self, symbol: str) -> str:
+        """Return a symbol as `fetch` asks for it."""
+        return self._symbols.request_symbol(symbol)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def _learn_spelling(self, refs: Sequence[OrderRef]) -> dict[OrderRef, Failure]:
+        """Ask once for the listed symbols, if a symbol is written without its two halves.
+
+        Return the orders of such symbols with the failure if there is no list.
+        """
+        if self._symbols.are_known:
+            return {}
+        unclear = [ref for ref in refs if needs_list(ref.symbol)]
+        if not unclear:
+            return {}
+        try:
+            await self.fetch_symbols()
+        except (ExchangeError, BreakerOpen, NotSent) as failure:
+            return dict.fromkeys(unclear, failure)
+        return {}
+
+    async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
+        match query:
+            case GetOrder(ref=ref, step=0):
+                return await self._get_order(ref)
+            case GetOrder(ref=ref):
+                return await self._get_archived(ref)
+            case ListOpenOrders(symbol=symbol, cursor=cursor):
+                return await self._list(OPEN_PATH, OPEN_COST, symbol, cursor, wanted)
+            case ListEndedOrders(symbol=symbol, cursor=cursor):
+                return await self._list(HISTORY_PATH, HISTORY_COST, symbol, cursor, wanted)
+            case _:
+                raise ValueError(f"{query} is no query of this venue")
+
+    async def _get_order(self, ref: OrderRef) -> QueryResult:
+        response = await self._api.get(
+            ORDER_PATH,
+            {"instId": ref.symbol, "ordId": ref.external_order_id},
+            LOOKUP_COST,
+            decode_lookup(ref),
+            subject=(ref.symbol, ref.external_order_id),
+        )
+        return result_of_lookup(ref, response)
+
+    async def _get_archived(self, ref: OrderRef) -> QueryResult:
+        """Look the order up in the archive: the newest order before the id that follows its own.
+
+        Ids grow with time, and `after` is not included ("Pagination").
+        """
+        parameters = {
+            "instType": SPOT,
+            "instId": ref.symbol,
+            "after": str(int(ref.external_order_id) + 1),
+            "limit": "1",
+        }
+        response = await self._api.get(
+            ARCHIVE_PATH,
+            parameters,
+            ARCHIVE_COST,
+            decode_list(ref.symbol),
+            subject=(ref.symbol, ref.external_order_id),
+        )
+        return result_of_lookup(ref, response)
+
+    async def _list(
+        self,
+        path: str,
+        cost: Cost,
+        symbol: str | None,
+        cursor: str | None,
+        wanted: frozenset[OrderRef],
+    ) -> QueryResult:
+        parameters: Mapping[str, str] = {
+            "instType": SPOT,
+            **({} if symbol is None else {"instId": symbol}),
+            **({} if cursor is None else {"after": cursor}),
+            "limit": str(PAGE_SIZE),
+        }
+        response = await self._api.get(
+            path,
+            parameters,
+            cost,
+            decode_list(symbol),
+            subject=ALL_SYMBOLS if symbol is None else (symbol,),
+        )
+        return result_of_list(symbol, wanted, response)

@@ -1,0 +1,212 @@
+"""Responses of the exchange, translated to answers and failures of the requested orders.
+
+An order gets an answer only from a listed order of its own symbol and id, or from its own look-up.
+An order that cannot be read fails alone.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+
+from reconciler.domain.report import Absent, Answer, OrderFault
+from reconciler.errors import Malformed, Refused, Unavailable, UnreadableRow
+from reconciler.exchanges.api_client import ApiResponse
+from reconciler.exchanges.api_errors import BAD_REQUEST_HINT, ErrorKind, ErrorResponse
+from reconciler.exchanges.base import Failure, OrderRef
+from reconciler.exchanges.json_answers import UnreadableOrder
+from reconciler.exchanges.okx.constants import PAGE_SIZE
+from reconciler.exchanges.okx.raw_orders import RawOrder, RawOrders, decode_orders
+from reconciler.exchanges.okx.reports import to_report
+from reconciler.exchanges.query_result import QueryResult, lookup_result
+from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
+
+_PARAMETERS_OF_A_ROW = frozenset({None, "instId", "ordId"})
+
+
+def decode_lookup(ref: OrderRef) -> Callable[[bytes], RawOrders]:
+    """Return the decoder of the answer to a look-up of `ref`, which has exactly that order.
+
+    It raises `UnreadableRow` for another order. It may be the answer to another request; then a
+    retry gets the right one. An answer without any order says nothing: "not found" has its code.
+    """
+
+    def decode(body: bytes) -> RawOrders:
+        orders = decode_orders(body)
+        if not orders:
+            raise ValueError("it has no order")
+        for raw in orders:
+            if (raw.symbol, raw.order_id) != (ref.symbol, ref.external_order_id):
+                raise UnreadableRow(f"asked for {shown(ref)}, the answer is about {_name(raw)}")
+        return orders
+
+    return decode
+
+
+def decode_list(symbol: str | None) -> Callable[[bytes], RawOrders]:
+    """Return the decoder of a list for `symbol`, or for all if it is None.
+
+    It raises `ValueError` if every order is of another symbol: the answer to another request.
+    """
+
+    def decode(body: bytes) -> RawOrders:
+        orders = decode_orders(body)
+        if symbol is None or not orders or any(raw.symbol in {symbol, None} for raw in orders):
+            return orders
+        raise ValueError(f"asked for orders of {symbol}, the answer is about {_name(orders[0])}")
+
+    return decode
+
+
+def result_of_lookup(ref: OrderRef, response: ApiResponse[RawOrders]) -> QueryResult:
+    """Return the result of a look-up of `ref`, in any place.
+
+    Raises:
+        ExchangeError: the response says nothing about the order.
+    """
+    if isinstance(response.value, ErrorResponse):
+        return QueryResult(
+            answers={ref: _answer_of_error(ref, response.value, response.fetched_at)},
+            is_blocked=response.value.kind is ErrorKind.FIREWALL,
+        )
+    found = _result_of_orders([ref], response.value, response.fetched_at)
+    return lookup_result(
+        [ref], answers=found.answers, failures=found.failures, fetched_at=response.fetched_at
+    )
+
+
+def result_of_list(
+    symbol: str | None, wanted: Iterable[OrderRef], response: ApiResponse[RawOrders]
+) -> QueryResult:
+    """Return the result of a page for the `wanted` orders, without other orders.
+
+    Raises:
+        Refused: the way we ask for lists is wrong.
+        Unavailable: the response says nothing about the orders.
+    """
+    if isinstance(response.value, ErrorResponse):
+        return _result_of_list_error(symbol, wanted, response.value, response.fetched_at)
+    found = _result_of_orders(wanted, response.value, response.fetched_at)
+    return QueryResult(
+        answers=found.answers,
+        failures=found.failures,
+        listed=len(response.value),
+        next_cursor=_next_cursor(response.value),
+    )
+
+
+def order_fault(ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
+    """Return the answer for an order that cannot be requested from the exchange."""
+    return OrderFault(
+        symbol=ref.symbol,
+        external_order_id=ref.external_order_id,
+        detail=(
+            f"the exchange cannot be asked for order {ref.external_order_id[:MAX_NAME_LENGTH]!r} of"
+            f" {ref.symbol[:MAX_NAME_LENGTH]!r} ({reason}): correct the row's symbol or"
+            " external_order_id"
+        ),
+        fetched_at=fetched_at,
+    )
+
+
+def _result_of_orders(
+    refs: Iterable[OrderRef], orders: RawOrders, fetched_at: datetime
+) -> QueryResult:
+    wanted = {(ref.symbol, ref.external_order_id): ref for ref in refs}
+    answers: dict[OrderRef, Answer] = {}
+    failures: dict[OrderRef, Failure] = {}
+    for raw in orders:
+        # An order without symbol or id proves nothing about any order.
+        if raw.symbol is None or raw.order_id is None:
+            continue
+        ref = wanted.get((raw.symbol, raw.order_id))
+        if ref is None:
+            continue
+        try:
+            answers[ref] = to_report(ref, _readable(raw), fetched_at)
+        except Malformed as failure:
+            failures[ref] = UnreadableRow(str(failure))
+    # Of contradictory entries for one order neither is an answer.
+    for ref in failures:
+        answers.pop(ref, None)
+    return QueryResult(answers=answers, failures=failures)
+
+
+def _readable(raw: RawOrder | UnreadableOrder[str]) -> RawOrder:
+    if isinstance(raw, UnreadableOrder):
+        raise Malformed(f"{_name(raw)} cannot be read: {raw.reason}")
+    return raw
+
+
+def _name(raw: RawOrder | UnreadableOrder[str]) -> str:
+    reason = f" ({raw.reason})" if isinstance(raw, UnreadableOrder) else ""
+    order_id, symbol = str(raw.order_id)[:MAX_NAME_LENGTH], str(raw.symbol)[:MAX_NAME_LENGTH]
+    return f"order {order_id} of {symbol}{reason}"
+
+
+def _next_cursor(orders: RawOrders) -> str | None:
+    """Return the id from which the next page goes on; None if this page is not full.
+
+    Raises:
+        Malformed: the page is full, and no order has an id.
+    """
+    if len(orders) < PAGE_SIZE:
+        return None
+    for raw in reversed(orders):
+        if raw.order_id is not None:
+            return raw.order_id
+    raise Malformed("no order of a full page has an id, so that the next page cannot be asked for")
+
+
+def _result_of_list_error(
+    symbol: str | None, wanted: Iterable[OrderRef], error: ErrorResponse, fetched_at: datetime
+) -> QueryResult:
+    """Return the result of an error that a list got.
+
+    Raises:
+        Refused: the way we ask for lists is wrong.
+        Unavailable: the error says nothing about the orders.
+    """
+    match error.kind:
+        case ErrorKind.FIREWALL:
+            # Something in the request is taken for an attack: the orders are looked up one by one.
+            return QueryResult(lookup_only=frozenset(wanted))
+        case ErrorKind.UNKNOWN_SYMBOL if symbol is not None:
+            reason = _unknown_symbol_reason(error)
+        case ErrorKind.BAD_PARAMETER if symbol is not None and error.parameter == "instId":
+            reason = error.text
+        case ErrorKind.BAD_PARAMETER:
+            raise Refused(error.text, hint=BAD_REQUEST_HINT)
+        case _:
+            raise Unavailable(error.text)
+    return QueryResult(answers={ref: order_fault(ref, reason, fetched_at) for ref in wanted})
+
+
+def _answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) -> Answer:
+    """Return the answer that an error gives about `ref` itself.
+
+    Raises:
+        Refused: the way we ask is wrong.
+        Unavailable: the error says nothing about the order.
+    """
+    match error.kind:
+        case ErrorKind.ORDER_NOT_FOUND:
+            return Absent(
+                symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at
+            )
+        case ErrorKind.UNKNOWN_SYMBOL:
+            return order_fault(ref, _unknown_symbol_reason(error), fetched_at)
+        case ErrorKind.FIREWALL:
+            reason = f"a firewall refuses requests that name it, and lets others pass; {error.text}"
+            return order_fault(ref, reason, fetched_at)
+        case ErrorKind.BAD_PARAMETER if error.parameter in _PARAMETERS_OF_A_ROW:
+            return order_fault(ref, error.text, fetched_at)
+        case ErrorKind.BAD_PARAMETER:
+            raise Refused(error.text, hint=BAD_REQUEST_HINT)
+        case _:
+            raise Unavailable(error.text)
+
+
+def _unknown_symbol_reason(error: ErrorResponse) -> str:
+    return (
+        "the exchange does not list this symbol, or no longer: it was delisted, renamed, or is"
+        f' misspelt; a symbol here is written as "BTC-USDT"; {error.text}'
+    )

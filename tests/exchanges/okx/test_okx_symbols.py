@@ -1,0 +1,73 @@
+"""Symbols and ids as people write them."""
+
+import pytest
+
+from reconciler.exchanges.base import OrderRef
+from reconciler.exchanges.okx.symbols import Symbols, invalid_reason, request_id
+
+LISTED = ("BTC-USDT", "ETH-USDT", "ABC-DEUR", "ABCD-EUR")
+
+
+@pytest.mark.parametrize("symbol", ["BTC-USDT", "BTC/USDT", "btc_usdt", "btc-usdt"])
+def test_a_symbol_with_its_two_halves_needs_no_list(symbol: str) -> None:
+    assert Symbols().request_symbol(symbol) == "BTC-USDT"
+
+
+def test_a_symbol_without_halves_is_that_of_the_listed_one_with_its_letters() -> None:
+    symbols = Symbols()
+
+    before = symbols.request_symbol("btcusdt")
+    symbols.learn(LISTED)
+
+    assert before == "BTCUSDT"
+    assert symbols.request_symbol("btcusdt") == "BTC-USDT"
+
+
+@pytest.mark.parametrize("symbol", ["ABCDEUR", "XYZUSDT"], ids=["two listed", "none listed"])
+def test_a_split_that_is_not_certain_is_not_guessed(symbol: str) -> None:
+    symbols = Symbols()
+    symbols.learn(LISTED)
+
+    assert symbols.request_symbol(symbol) == symbol
+
+
+@pytest.mark.parametrize("symbol", ["BTC-USDT-SWAP", "BTC-", "-", ""])
+def test_what_is_no_pair_stays_as_it_is(symbol: str) -> None:
+    symbols = Symbols()
+    symbols.learn(LISTED)
+
+    assert symbols.request_symbol(symbol) == symbol
+
+
+@pytest.mark.parametrize(
+    ("stored", "requested"),
+    [("0680800019749904384", "680800019749904384"), ("000", "0"), ("b15", "b15"), ("0b", "0b")],
+)
+def test_an_id_loses_leading_zeros_only_if_it_is_a_number(stored: str, requested: str) -> None:
+    assert request_id(stored) == requested
+
+
+@pytest.mark.parametrize(
+    ("symbol", "order_id", "part"),
+    [
+        ("BTC-USDT", "b15", "client order id"),
+        ("BTC-USDT", "", "too long for a name"),
+        ("BTC-USDT", "+12", "no sign"),
+        ("BTC-USDT", "1" * 21, "no sign"),
+        ("BTC-USDT", "١٢", "no sign"),
+        ("BTC USDT", "12", "blanks or signs"),
+        ("BTC&x=1", "12", "blanks or signs"),
+        ("", "12", "too long for a name"),
+    ],
+)
+def test_what_okx_cannot_know_is_not_asked(symbol: str, order_id: str, part: str) -> None:
+    reason = invalid_reason(OrderRef(symbol=symbol, external_order_id=order_id))
+
+    assert reason is not None
+    assert part in reason
+
+
+def test_ids_of_19_digits_are_asked() -> None:
+    ref = OrderRef(symbol="BTC-USDT", external_order_id="1753197687182819328")
+
+    assert invalid_reason(ref) is None
