@@ -16,6 +16,8 @@ from reconciler.errors import ConfigurationError
 from reconciler.exchanges.base import Exchange, OrderRef, Venue
 from reconciler.exchanges.registry import NAMES, open_exchange, venue
 from reconciler.exchanges.tls import trusted_authorities
+from reconciler.paper.dialects import NAMES as DIALECTS
+from reconciler.paper.dialects import load_dialect
 from reconciler.resilience.limits import Cost, LimitReading, weight_of
 from reconciler.settings import Credentials
 
@@ -71,7 +73,7 @@ def test_exchange_has_its_own_address_unless_another_is_given(
     assert (limit.amount, limit.per_minute, found.chunk_size) == (6000, 6000, 1000)
 
 
-@pytest.mark.parametrize("name", ["bybit", "okx", "kraken", "coinbase", "ccxt:gate", "", "bnance"])
+@pytest.mark.parametrize("name", ["bitstamp", "ccxt:gate", "", "bnance"])
 def test_exchange_without_adapter_is_refused_with_the_names(name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         venue(name)
@@ -81,9 +83,18 @@ def test_exchange_without_adapter_is_refused_with_the_names(name: str) -> None:
     assert all(known in problem.hint for known in NAMES)
 
 
+def key_as_issued_by(name: str) -> Credentials:
+    key = load_dialect(name if name in DIALECTS else "binance").new_key()
+    return Credentials(
+        api_key=SecretStr(key.api_key),
+        api_secret=SecretStr(key.api_secret),
+        passphrase=None if key.passphrase is None else SecretStr(key.passphrase),
+    )
+
+
 @pytest.mark.parametrize("name", NAMES)
 async def test_every_registered_exchange_can_be_opened(name: str) -> None:
-    exchange = opened(venue(name), SIGNED)
+    exchange = opened(venue(name), key_as_issued_by(name))
 
     assert exchange.venue.name == name
     await exchange.close()

@@ -95,10 +95,11 @@ def test_the_contract_of_the_exchanges_names_every_adapter() -> None:
     contracts.read(ROOT / "setup.cfg")
     folder = ROOT / "reconciler/exchanges"
     # A module that fetches orders is an adapter, except the protocol itself; a package is one.
+    fetches = "\n    async def fetch("
     adapters = {
         f"reconciler.exchanges.{source.relative_to(folder).parts[0].removesuffix('.py')}"
         for source in folder.rglob("*.py")
-        if "async def fetch(" in source.read_text(encoding="utf-8") and source.name != "base.py"
+        if fetches in source.read_text(encoding="utf-8") and source.name != "base.py"
     }
 
     contract = contracts["importlinter:contract:exchanges"]

@@ -60,6 +60,7 @@ from reconciler.exchanges.spelling import as_called, request_refs
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.fault_isolation import Subject
 from reconciler.resilience.limits import Cost
+from reconciler.resilience.nonces import Nonces
 from reconciler.settings import Credentials
 
 REQUESTS_AT_ONCE = 8
@@ -89,6 +90,7 @@ class Okx:
         credentials: Credentials,
         clock: Clock,
         requests_at_once: int = REQUESTS_AT_ONCE,
+        nonces: Nonces | None = None,  # noqa: ARG002 - the protocol's: OKX wants none
     ) -> None:
         """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
         self._venue = venue
