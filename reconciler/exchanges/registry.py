@@ -38,6 +38,7 @@ _VENUES: Mapping[str, _Registration] = MappingProxyType(
         "paper": _Registration(
             package="reconciler.exchanges.binance", base_url="http://127.0.0.1:8900"
         ),
+        "bybit": _Registration(package="reconciler.exchanges.bybit"),
     }
 )
 
