@@ -1,0 +1,238 @@
+"""Coinbase's adapter: it fetches a batch of orders with as few requests as there are.
+
+    fetch -> rounds of queries      reconciler.exchanges.order_search, by QUERIES of `constants`
+          -> one request each       reconciler.exchanges.api_client, in the words of `api`
+          -> answers and failures   from `mapping`
+
+Guarantees:
+1. An order gets an answer only from a row of its own id, or from its own look-up. A list that
+   leaves it out says nothing.
+2. A failure reaches exactly the orders for which the request was sent. If every further request
+   would fail too (bad key, rate limit), the rest of the batch fails without being sent.
+3. An order that cannot be read fails alone.
+4. No error's text carries a token, a key or a secret.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import TypeVar
+
+import httpx
+import structlog
+
+from reconciler.errors import ClockSkew, Refused, RequestRejected
+from reconciler.exchanges.api_client import ApiClient, ApiRequest, ApiResponse
+from reconciler.exchanges.api_errors import Decoder, ErrorResponse, as_exception, refusal_hint
+from reconciler.exchanges.base import Account, Clock, LookupResult, OrderRef, Venue
+from reconciler.exchanges.coinbase.api import CoinbaseApi
+from reconciler.exchanges.coinbase.constants import (
+    BATCH_PATH,
+    KEY_PATH,
+    MAX_SYMBOLS_BYTES,
+    ONE_PRIVATE,
+    ONE_PUBLIC,
+    OPEN,
+    ORDER_PATH,
+    PAGE_SIZE,
+    PRODUCTS_PATH,
+    QUERIES,
+)
+from reconciler.exchanges.coinbase.mapping import (
+    decode_lookup,
+    order_fault,
+    result_of_list,
+    result_of_lookup,
+    result_of_many,
+)
+from reconciler.exchanges.coinbase.raw_orders import (
+    Page,
+    decode_page,
+    decode_permissions,
+    decode_symbols,
+)
+from reconciler.exchanges.coinbase.refs import invalid_reason, request_id, request_symbol
+from reconciler.exchanges.order_search import OrderSearch
+from reconciler.exchanges.query_plan.any_ids import AnyIds
+from reconciler.exchanges.query_plan.queries import (
+    GetOrder,
+    ListEndedOrders,
+    ListOpenOrders,
+    ListOrdersFrom,
+    ManyOrders,
+    Query,
+)
+from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.request_policy import Sender
+from reconciler.exchanges.spelling import as_called, request_refs
+from reconciler.resilience.budget import Budget
+from reconciler.resilience.fault_isolation import EXCHANGE, Subject
+from reconciler.resilience.nonces import Nonces
+from reconciler.settings import Credentials
+
+T = TypeVar("T")
+
+REQUESTS_AT_ONCE = 4
+"""As at Binance: with the exchange 50 ms away, four at once send 80 requests a second, and the
+limit is 30."""
+
+OPEN_ORDERS: Subject = ("open orders",)
+MANY_ORDERS: Subject = ("many orders",)
+"""Subjects of requests for several orders, which may fail by themselves, as an order may."""
+
+log = structlog.get_logger(__name__)
+
+
+class Coinbase:
+    """One portfolio at Coinbase. Implements `reconciler.exchanges.base.Exchange`."""
+
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        client: httpx.AsyncClient,
+        sender: Sender,
+        budget: Budget,
+        credentials: Credentials,
+        clock: Clock,
+        requests_at_once: int = REQUESTS_AT_ONCE,
+        nonces: Nonces | None = None,  # noqa: ARG002 - the protocol's: a token has its own
+    ) -> None:
+        """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
+        self._venue = venue
+        self._clock = clock
+        self._hint = refusal_hint(credentials)
+        self._api = ApiClient(
+            CoinbaseApi(venue.base_url, credentials, venue.key_form),
+            client=client,
+            sender=sender,
+            budget=budget,
+            credentials=credentials,
+            clock=clock,
+        )
+        self._search = OrderSearch(
+            plan=AnyIds(queries=QUERIES), run=self._run, requests_at_once=requests_at_once
+        )
+
+    @property
+    def venue(self) -> Venue:
+        """The exchange's published facts."""
+        return self._venue
+
+    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
+        """Ask about every order in `refs`, with the fewest requests that give each an answer."""
+        asked = request_refs(refs, request_symbol, request_id)
+        invalid = {ref: reason for ref in asked.requested if (reason := invalid_reason(ref))}
+        found = await self._search.find(ref for ref in asked.requested if ref not in invalid)
+        now = self._clock()
+        for ref, reason in invalid.items():
+            found.answers[ref] = order_fault(ref, reason, now)
+        return as_called(found, asked.spellings)
+
+    async def fetch_account(self) -> Account:
+        """Ask for the key's portfolio, and how far the exchange's clock is ahead of ours.
+
+        Raises:
+            ExchangeError: the exchange did not answer, or refused the credentials.
+        """
+        request = ApiRequest(path=KEY_PATH, cost=ONE_PRIVATE)
+        response = await self._send(request, decode_permissions, EXCHANGE)
+        if isinstance(response.value, ErrorResponse):
+            raise as_exception(response.value)
+        if not response.value.can_view:
+            raise Refused(
+                f"{KEY_PATH}: the key may not view orders",
+                hint="give the key the permission View at the exchange",
+            )
+        uuid = response.value.portfolio_uuid
+        return Account(
+            identity=uuid.lower() if uuid else None,
+            clock_offset=await self._api.server_offset(),
+        )
+
+    async def fetch_clock_offset(self) -> timedelta:
+        """Ask how far the exchange's clock is ahead of ours. Every call sends a request.
+
+        Raises:
+            ExchangeError: the exchange did not answer.
+        """
+        return await self._api.measure_offset()
+
+    async def fetch_symbols(self) -> frozenset[str]:
+        """Ask which products the exchange lists, whether they trade now or not.
+
+        Raises:
+            ExchangeError: the exchange did not answer.
+        """
+        return await self._api.get_unsigned(
+            PRODUCTS_PATH, {}, ONE_PUBLIC, decode_symbols, max_bytes=MAX_SYMBOLS_BYTES
+        )
+
+    def request_symbol(self, symbol: str) -> str:
+        """Return a symbol as the exchange writes it, where that is certain."""
+        return request_symbol(symbol)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._api.close()
+
+    async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
+        match query:
+            case GetOrder(ref=ref):
+                return await self._get_order(ref)
+            case ManyOrders(refs=refs):
+                return await self._many_orders(refs)
+            case ListOpenOrders(cursor=cursor):
+                return await self._list_open(wanted, cursor)
+            case ListEndedOrders() | ListOrdersFrom():
+                raise AssertionError(f"QUERIES offers no {type(query).__name__}")
+
+    async def _get_order(self, ref: OrderRef) -> QueryResult:
+        request = ApiRequest(path=f"{ORDER_PATH}/{ref.external_order_id}", cost=ONE_PRIVATE)
+        subject = (ref.symbol, ref.external_order_id)
+        return result_of_lookup(
+            ref, await self._send(request, partial(decode_lookup, ref), subject)
+        )
+
+    async def _many_orders(self, refs: tuple[OrderRef, ...]) -> QueryResult:
+        """Look up several orders.
+
+        If the exchange rejects the request, the plan asks for half of them, and so on. The last
+        one of a rejected batch is looked up singly: it may be the list that is rejected.
+        """
+        ids = tuple(dict.fromkeys(ref.external_order_id for ref in refs))
+        sent_at = self._clock()
+        try:
+            response = await self._list({"order_ids": ids}, MANY_ORDERS)
+        except RequestRejected as rejection:
+            if len(ids) > 1:
+                raise
+            log.warning("exchange.list_rejected", symbol=None, reason=str(rejection))
+            response = ApiResponse(value=Page(orders=(), next_cursor=None), fetched_at=sent_at)
+        return result_of_many(refs, response)
+
+    async def _list_open(self, wanted: frozenset[OrderRef], cursor: str | None) -> QueryResult:
+        page: dict[str, str | tuple[str, ...]] = {"order_status": OPEN, "limit": str(PAGE_SIZE)}
+        if cursor is not None:
+            page["cursor"] = cursor
+        return result_of_list(wanted, await self._list(page, OPEN_ORDERS))
+
+    async def _list(
+        self, parameters: dict[str, str | tuple[str, ...]], subject: Subject
+    ) -> ApiResponse[Page]:
+        request = ApiRequest(path=BATCH_PATH, cost=ONE_PRIVATE, parameters=parameters)
+        return await self._send(request, decode_page, subject)
+
+    async def _send(
+        self, request: ApiRequest, decode: Decoder[T], subject: Subject
+    ) -> ApiResponse[T]:
+        """Send a signed request.
+
+        Raises:
+            ExchangeError: there is no usable answer.
+        """
+        try:
+            return await self._api.send(request, decode, subject=subject)
+        except ClockSkew as unauthorized:
+            # It was sent twice, the second time with the exchange's own time: it is not the clock.
+            raise Refused(str(unauthorized), hint=self._hint) from None

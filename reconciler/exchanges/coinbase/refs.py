@@ -1,0 +1,58 @@
+"""Symbols and order ids as Coinbase writes them, and a check for those that it cannot know."""
+
+import re
+from functools import lru_cache
+from string import ascii_lowercase, ascii_uppercase
+
+from reconciler.exchanges.base import OrderRef
+from reconciler.exchanges.coinbase.constants import ORDER_ID
+from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
+
+_SYMBOLS_REMEMBERED = 2**14
+_TO_UPPERCASE = str.maketrans(ascii_lowercase, ascii_uppercase)
+_SEPARATED = re.compile(r"([^/_-]+)[/_-]([^/_-]+)")
+_ILLEGAL_IN_SYMBOL = re.compile(r"[\x00-\x7f](?<![A-Za-z0-9._-])")
+
+
+@lru_cache(_SYMBOLS_REMEMBERED)
+def request_symbol(symbol: str) -> str:
+    """Return the symbol as Coinbase writes it: "btc/usd" and "BTC_USD" are "BTC-USD".
+
+    "BTCUSD" stays as it is: where its base ends, only a list of all symbols could tell.
+    """
+    upper = symbol.translate(_TO_UPPERCASE)
+    parts = _SEPARATED.fullmatch(upper)
+    return upper if parts is None else f"{parts[1]}-{parts[2]}"
+
+
+def request_id(external_order_id: str) -> str:
+    """Return the id as Coinbase writes it: a UUID in small letters, as in its answers."""
+    small = external_order_id.lower()
+    return small if ORDER_ID.fullmatch(small) else external_order_id
+
+
+def is_same_symbol(symbol: str, product_id: str) -> bool:
+    """Return True if a row's symbol means the product. "BTCUSD" means "BTC-USD"."""
+    asked = request_symbol(symbol)
+    return product_id in {asked, symbol} or ("-" not in asked and _joined(product_id) == asked)
+
+
+def invalid_reason(ref: OrderRef) -> str | None:
+    """Return why the exchange cannot know this symbol and id, or None if it may.
+
+    No request is sent with an invalid one: a part of a path that is no id would be another path.
+    """
+    if not 0 < len(ref.symbol) <= MAX_NAME_LENGTH:
+        return "its symbol is empty or too long for a name"
+    if not ref.symbol.isprintable() or _ILLEGAL_IN_SYMBOL.search(ref.symbol):
+        return "its symbol has blanks or signs that no symbol has"
+    if ORDER_ID.fullmatch(ref.external_order_id):
+        return None
+    return (
+        "the exchange's order_id is a UUID, 32 hex digits in five groups: this may be a client"
+        " order id; put the exchange's order_id there"
+    )
+
+
+def _joined(product_id: str) -> str:
+    return product_id.translate(_TO_UPPERCASE).replace("-", "")
