@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from reconciler.domain.report import Absent, Archived, OrderFault
 from reconciler.domain.status import Status
-from reconciler.errors import ExchangeError
+from reconciler.errors import ClockSkew, ExchangeError
 from reconciler.settings import Credentials
 
 Json = dict[str, Any]
@@ -133,14 +133,14 @@ class StatusCase:
 
     Attributes:
         word: As documented.
-        status: Ours; an open order with a part executed may be NEW here, since `decide` makes it
-            partial.
+        status: Ours, None for a word that says nothing. An open order with a part executed may be
+            NEW here, since `decide` makes it partial.
         is_open: True if the venue lists it among the open orders.
         executed: The quantity executed of 2, as an order of this word has it.
     """
 
     word: str
-    status: Status
+    status: Status | None
     is_open: bool
     executed: str = "0.00000000"
 
@@ -176,6 +176,7 @@ class Dialect(ABC):
         errors: Every documented class of error, in each shape.
         not_found: Each shape in which a look-up of one order says that there is none.
         clock_refusals: Answers that refuse a timestamp or a nonce: a second attempt must follow.
+        always_refused_becomes: The failure if the second attempt is refused too.
         decides_nothing: Fields of a row that may be missing without any harm.
         decides: Fields of a row without which it cannot be read.
         bad_values: Values that make the row of an order unreadable, by field.
@@ -183,7 +184,7 @@ class Dialect(ABC):
         partial_then_canceled: The words of an open order with a part executed, and of it canceled.
         paged_word: The word of orders that are asked for by lists of several pages; None for open
             ones.
-        has_pages: True if any list that the adapter asks for has several pages.
+        has_pages: True if those orders are asked for by pages; False if look-ups cost less.
         asks_by_id_alone: True if its look-ups name no symbol.
         account_identity: What names the account in `fetch_account`.
     """
@@ -198,6 +199,7 @@ class Dialect(ABC):
     errors: ClassVar[Sequence[ErrorCase]]
     not_found: ClassVar[Mapping[str, Reply]]
     clock_refusals: ClassVar[Mapping[str, Reply]]
+    always_refused_becomes: ClassVar[type[ExchangeError]] = ClockSkew
     decides_nothing: ClassVar[Sequence[str]]
     decides: ClassVar[Sequence[str]]
     bad_values: ClassVar[Mapping[str, Sequence[object]]]
