@@ -6,5 +6,5 @@ the checkout.
 
 
 def install_hint(extra: str) -> str:
-    """Return the hint how to install an extra: `demo`, `console`, `bench` or `dev`."""
+    """Return the hint how to install an extra: `demo`, `console`, `ccxt`, `bench` or `dev`."""
     return f"in the folder of the reconciler's checkout, run: scripts/install {extra}"

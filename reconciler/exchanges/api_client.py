@@ -41,8 +41,7 @@ attempt's timeout begins, and the next is given when the attempt has ended: a re
 overtakes one of a smaller nonce.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -67,6 +66,7 @@ from reconciler.exchanges.server_clock import ServerClock, offset_of
 from reconciler.resilience.budget import Budget
 from reconciler.resilience.fault_isolation import EXCHANGE, Subject
 from reconciler.resilience.limits import Cost, LimitReading
+from reconciler.resilience.nonces import NonceTurn
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -281,7 +281,7 @@ class ApiClient:
         self, request: ApiRequest, decode: Decoder[T], subject: Subject
     ) -> ApiResponse[T]:
         async def send_at(offset: timedelta | None) -> ApiResponse[T]:
-            turn = None if offset is None or self._nonces is None else _NonceTurn(self._nonces)
+            turn = None if offset is None or self._nonces is None else NonceTurn(self._nonces)
             return await self._sender.call(
                 request.cost,
                 partial(self._attempt, request, decode, offset, turn),
@@ -329,7 +329,7 @@ class ApiClient:
         request: ApiRequest,
         decode: Decoder[T],
         offset: timedelta | None,
-        turn: "_NonceTurn | None" = None,
+        turn: NonceTurn | None = None,
     ) -> ApiResponse[T]:
         """Send once. The request is signed if there is an `offset`."""
         fetched_at = self._clock()
@@ -361,34 +361,6 @@ class ApiClient:
         if isinstance(response.value, ErrorResponse):
             raise as_exception(response.value)
         return response.value
-
-
-class _NonceTurn:
-    """Holds the nonce of the attempt that is being sent. The `Sender` enters it for each."""
-
-    def __init__(self, nonces: Nonces) -> None:
-        self._nonces = nonces
-        self._nonce: int | None = None
-
-    @property
-    def nonce(self) -> int:
-        """The nonce of this attempt.
-
-        Raises:
-            RuntimeError: the sender did not enter the turn: a bug.
-        """
-        if self._nonce is None:
-            raise RuntimeError("the sender took no nonce before the attempt")
-        return self._nonce
-
-    @asynccontextmanager
-    async def __call__(self) -> AsyncIterator[None]:
-        async with self._nonces.turn() as nonce:
-            self._nonce = nonce
-            try:
-                yield
-            finally:
-                self._nonce = None
 
 
 def percent_encode(parameters: Parameters) -> str:

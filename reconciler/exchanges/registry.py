@@ -1,10 +1,11 @@
-"""The exchanges that this version can talk to, each an entry of `_VENUES`.
+"""The exchanges that this version can talk to: each a line of `_VENUES`, or reached by a bridge.
 
 An adapter is imported when its exchange is used, so that an unused adapter takes no memory.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
 
@@ -20,14 +21,24 @@ from reconciler.settings import Credentials
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Registration:
-    """The package of a venue's adapter, and the venue's address if the adapter has another."""
+    """Where a venue's adapter is.
+
+    Attributes:
+        package: Its package, which exports `ADAPTER`; a bridge exports `adapter(id)`.
+        base_url: The venue's address if the adapter has another.
+        bridged_id: The exchange that the bridge talks to; None if the package is no bridge.
+    """
 
     package: str
     base_url: str | None = None
+    bridged_id: str | None = None
 
     @property
     def adapter(self) -> Adapter:
-        adapter: Adapter = import_module(self.package).ADAPTER
+        package = import_module(self.package)
+        adapter: Adapter = (
+            package.ADAPTER if self.bridged_id is None else package.adapter(self.bridged_id)
+        )
         return adapter
 
 
@@ -43,11 +54,14 @@ _VENUES: Mapping[str, _Registration] = MappingProxyType(
     }
 )
 
+_BRIDGES: Mapping[str, str] = MappingProxyType({"ccxt": "reconciler.exchanges.ccxt"})
+"""The package for each prefix of a name such as `ccxt:gate`."""
+
 NAMES = tuple(_VENUES)
-"""The values of EXCHANGE_NAME that this version knows."""
+"""The values of EXCHANGE_NAME that this version knows, without those of a bridge."""
 
 PACKAGES = tuple(dict.fromkeys(entry.package for entry in _VENUES.values()))
-"""The packages of all adapters."""
+"""The packages of all adapters, without the bridges'."""
 
 
 def venue(name: str, base_url: str | None = None) -> Venue:
@@ -97,13 +111,19 @@ def open_exchange(
 
 
 def _registration(name: str) -> _Registration:
-    if name not in _VENUES:
-        raise ConfigurationError(
-            [
-                Problem(
-                    what=f"EXCHANGE_NAME is {name!r}, which this version cannot talk to",
-                    hint=f"set EXCHANGE_NAME to one of: {', '.join(NAMES)}",
-                )
-            ]
-        )
-    return _VENUES[name]
+    if name in _VENUES:
+        return _VENUES[name]
+    prefix, _, bridged_id = name.partition(":")
+    if prefix in _BRIDGES and bridged_id:
+        return _Registration(package=_BRIDGES[prefix], bridged_id=bridged_id)
+    raise ConfigurationError([_unknown(name)])
+
+
+def _unknown(name: str) -> Problem:
+    names = [*NAMES, *(f"{prefix}:<id>" for prefix in _BRIDGES)]
+    similar = get_close_matches(name.lower(), NAMES, n=1)
+    meant = f"did you mean {similar[0]}? " if similar else ""
+    return Problem(
+        what=f"EXCHANGE_NAME is {name!r}, which this version cannot talk to",
+        hint=f"{meant}set EXCHANGE_NAME to one of: {', '.join(names)}",
+    )

@@ -113,3 +113,32 @@ class LocalNonces:
             except ClockSkew:
                 self._range.refuse()
                 raise
+
+
+class NonceTurn:
+    """Holds the nonce of the attempt that is being sent. The `Sender` enters it for each."""
+
+    def __init__(self, nonces: Nonces) -> None:
+        self._nonces = nonces
+        self._nonce: int | None = None
+
+    @property
+    def nonce(self) -> int:
+        """The nonce of this attempt.
+
+        Raises:
+            RuntimeError: the sender did not enter the turn: a bug.
+        """
+        if self._nonce is None:
+            raise RuntimeError("the sender took no nonce before the attempt")
+        return self._nonce
+
+    @asynccontextmanager
+    async def __call__(self) -> AsyncIterator[None]:
+        """Hold the turn of one attempt, whose nonce is `nonce` meanwhile."""
+        async with self._nonces.turn() as nonce:
+            self._nonce = nonce
+            try:
+                yield
+            finally:
+                self._nonce = None

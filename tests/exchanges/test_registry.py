@@ -73,7 +73,7 @@ def test_exchange_has_its_own_address_unless_another_is_given(
     assert (limit.amount, limit.per_minute, found.chunk_size) == (6000, 6000, 1000)
 
 
-@pytest.mark.parametrize("name", ["bitstamp", "ccxt:gate", "", "bnance"])
+@pytest.mark.parametrize("name", ["kucoin", "ccxt:", "ccxt", "other:gate", "", "bnance", "Binance"])
 def test_exchange_without_adapter_is_refused_with_the_names(name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         venue(name)

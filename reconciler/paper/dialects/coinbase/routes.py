@@ -100,6 +100,11 @@ def answer_time(_request: PaperRequest, view: AccountView) -> object:
     }
 
 
+def answer_v2_time(_request: PaperRequest, view: AccountView) -> object:
+    """Answer "Get current time" of the older API, which ccxt 4.5.90 asks (`fetchTime`)."""
+    return {"data": {"iso": iso(view.now_ms), "epoch": view.now_ms // 1000}}
+
+
 def answer_products(request: PaperRequest, view: AccountView) -> object:
     """Answer "List Products", public or private. There are spot products only."""
     kinds = parameters(request).get("product_type", ["SPOT"])
@@ -182,6 +187,7 @@ ROUTES = (
         cost={PUBLIC: 1},
         is_private=False,
     ),
+    Route(name="v2/time", path="/v2/time", answer=answer_v2_time, is_private=False),
     Route(name="v2/currencies", path="/v2/currencies", answer=answer_currencies, is_private=False),
     Route(
         name="v2/currencies/crypto",

@@ -1,0 +1,361 @@
+"""The bridge to the exchanges that ccxt knows. Implements `reconciler.exchanges.base.Exchange`.
+
+    fetch -> symbols of spot markets      markets that ccxt loads once
+          -> rounds of queries            chosen by reconciler.exchanges.query_plan
+          -> one method of ccxt each      sent by a `Sender`, under our limits and our breaker
+          -> reports                      from what the exchange stated: see reports, statuses
+
+Guarantees:
+1. An order gets an answer only from an order of its own id and market, or from its own look-up.
+2. "Not found" is only what ccxt raises as `OrderNotFound` for the order's own look-up.
+3. ccxt neither waits nor retries by itself: our limits, our retries and our breaker do.
+4. Every exception of ccxt becomes one of ours; its text carries no signature and no key.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from math import ceil
+from typing import Any
+
+import httpx
+
+from reconciler.domain.report import Absent, Answer, OrderFault
+from reconciler.errors import (
+    BreakerOpen,
+    ClockSkew,
+    ExchangeError,
+    NotSent,
+    RateLimited,
+    RequestRejected,
+    Unavailable,
+    UnreadableRow,
+)
+from reconciler.exchanges.base import (
+    Account,
+    Clock,
+    Failure,
+    LookupResult,
+    Nonces,
+    OrderRef,
+    Venue,
+)
+from reconciler.exchanges.ccxt.client import (
+    COST_SCALE,
+    open_client,
+    retry_after_seconds,
+    use_nonce,
+)
+from reconciler.exchanges.ccxt.errors import ErrorKind, error_text, kind_of, translate
+from reconciler.exchanges.ccxt.facts import (
+    CLOSED_ORDERS,
+    OPEN_ORDERS,
+    REQUESTS,
+    lookups_of,
+    queries_of,
+)
+from reconciler.exchanges.ccxt.modules import load_errors
+from reconciler.exchanges.ccxt.reports import to_report
+from reconciler.exchanges.ccxt.symbols import SpotMarkets
+from reconciler.exchanges.order_search import OrderSearch
+from reconciler.exchanges.query_plan.any_ids import AnyIds
+from reconciler.exchanges.query_plan.queries import GetOrder, ListEndedOrders, ListOpenOrders, Query
+from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.request_policy import LivenessCheck, Sender
+from reconciler.exchanges.server_clock import ServerClock, milliseconds, offset_of
+from reconciler.exchanges.spelling import as_called, request_refs
+from reconciler.resilience.budget import Budget
+from reconciler.resilience.fault_isolation import EXCHANGE, Subject
+from reconciler.resilience.nonces import NonceTurn
+from reconciler.settings import Credentials
+
+REQUESTS_AT_ONCE = 4
+
+
+@dataclass(slots=True)
+class _Spent:
+    """The cost of the requests that one call of ccxt sends, in ccxt's units."""
+
+    cost: float = 0.0
+
+
+_SPENT: ContextVar[_Spent] = ContextVar("_SPENT")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _OrderError:
+    """What an exception of ccxt says about the order, or the symbol, that was asked for."""
+
+    kind: ErrorKind
+    text: str
+
+
+class CcxtBridge:
+    """One account at an exchange that is asked through ccxt."""
+
+    def __init__(
+        self,
+        *,
+        venue: Venue,
+        client: httpx.AsyncClient,
+        sender: Sender,
+        budget: Budget,  # noqa: ARG002 - the protocol's: the sender takes from it
+        credentials: Credentials,
+        clock: Clock,
+        requests_at_once: int,
+        nonces: Nonces,
+    ) -> None:
+        """Ask `venue` with ccxt's own HTTP client. `client` is not used; `close` closes it."""
+        self._venue = venue
+        self._http = client
+        self._sender = sender
+        self._clock = clock
+        self._nonces = nonces
+        self._offset = timedelta(0)
+        self._server_clock = ServerClock(self.fetch_clock_offset)
+        self._costs: dict[str, int] = {}
+        self._markets: SpotMarkets | None = None
+        self._error = load_errors().BaseError
+        self._ccxt = open_client(
+            venue.name.partition(":")[2],
+            credentials,
+            base_url=venue.base_url,
+            now_ms=lambda: milliseconds(self._clock() + self._offset),
+        )
+        self._ccxt.throttle = _note_cost
+        self._lookups = lookups_of(self._ccxt)
+        self._search = OrderSearch(
+            plan=AnyIds(queries=queries_of(self._ccxt)),
+            run=self._run,
+            requests_at_once=requests_at_once,
+        )
+
+    @property
+    def venue(self) -> Venue:
+        """What ccxt knows of the exchange."""
+        return self._venue
+
+    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
+        """Ask about every order in `refs`."""
+        try:
+            markets = await self._loaded_markets()
+        except (ExchangeError, BreakerOpen, NotSent) as failure:
+            return LookupResult(failures=dict.fromkeys(refs, failure))
+        asked = request_refs(refs, self.request_symbol)
+        unlisted = {ref for ref in asked.requested if ref.symbol not in markets.symbols}
+        found = await self._search.find(ref for ref in asked.requested if ref not in unlisted)
+        now = self._clock()
+        found.answers.update((ref, _unlisted(ref, now)) for ref in unlisted)
+        return as_called(found, asked.spellings)
+
+    async def fetch_account(self) -> Account:
+        """Prove that the credentials may read orders. ccxt does not tell whose they are.
+
+        Raises:
+            ExchangeError: the exchange did not answer, or refused the credentials.
+        """
+        markets = await self._loaded_markets()
+        if not markets.symbols:
+            raise Unavailable("the exchange lists no spot market")
+        await self._call(OPEN_ORDERS, min(markets.symbols))
+        return Account(identity=None, clock_offset=await self._server_clock.offset())
+
+    async def fetch_clock_offset(self) -> timedelta:
+        """Ask how far the exchange's clock is ahead of ours; 0 where it does not tell its time.
+
+        Raises:
+            ExchangeError: the exchange did not answer.
+        """
+        if not self._tells_time:
+            return timedelta(0)
+        return await self._sender.call(self._cost_of("fetch_time"), self._measure_offset)
+
+    async def fetch_symbols(self) -> frozenset[str]:
+        """Ask which spot markets the exchange lists, by ccxt's names.
+
+        Raises:
+            ExchangeError: the exchange did not answer.
+        """
+        return (await self._loaded_markets()).symbols
+
+    def request_symbol(self, symbol: str) -> str:
+        """Return ccxt's name of the market; the symbol itself until the markets are loaded."""
+        found = None if self._markets is None else self._markets.find(symbol)
+        return symbol if found is None else found
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._ccxt.close()
+        await self._http.aclose()
+
+    @property
+    def _tells_time(self) -> bool:
+        return self._ccxt.has.get("fetchTime") is True
+
+    async def _loaded_markets(self) -> SpotMarkets:
+        if self._markets is None:
+            loaded = await self._sender.call(
+                self._cost_of("load_markets"), partial(self._attempt, "load_markets")
+            )
+            if isinstance(loaded, _OrderError):
+                raise RequestRejected(loaded.text)
+            self._markets = SpotMarkets(loaded.values())
+        return self._markets
+
+    async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
+        fetched_at = self._clock()
+        match query:
+            case GetOrder(ref=ref, step=step):
+                answer = await self._call(
+                    self._lookups[step],
+                    ref.external_order_id,
+                    ref.symbol,
+                    subject=(ref.symbol, ref.external_order_id),
+                )
+                return _result_of_lookup(ref, answer, fetched_at)
+            case ListOpenOrders(symbol=str() as symbol):
+                answer = await self._call(OPEN_ORDERS, symbol, subject=(symbol,))
+            case ListEndedOrders(symbol=str() as symbol):
+                answer = await self._call(CLOSED_ORDERS, symbol, subject=(symbol,))
+            case _:
+                raise AssertionError(f"{query} was not offered")
+        return _result_of_list(wanted, answer, fetched_at)
+
+    async def _call(self, name: str, *arguments: str, subject: Subject = EXCHANGE) -> Any:
+        """Call a method of ccxt with a signed request; once more if its timestamp is refused."""
+        turn = NonceTurn(self._nonces) if self._venue.needs_nonce else None
+        send = partial(self._attempt, name, *arguments, turn=turn)
+        check = (
+            LivenessCheck(cost=self._cost_of("fetch_time"), send=self._measure_offset)
+            if self._tells_time
+            else None
+        )
+        offset = self._offset = await self._server_clock.offset()
+        call = partial(
+            self._sender.call,
+            self._cost_of(name),
+            send,
+            subject=subject,
+            liveness_check=check,
+            turn=turn,
+        )
+        try:
+            return await call()
+        except ClockSkew:
+            self._server_clock.forget(offset)
+        self._offset = await self._server_clock.offset()
+        return await call()
+
+    async def _attempt(self, name: str, *arguments: str, turn: NonceTurn | None = None) -> Any:
+        """Call a method of ccxt, and note what it cost. `turn` has the nonce of its request.
+
+        Raises:
+            ExchangeError: ccxt raised something that is no answer about an order or a symbol.
+        """
+        spent = _Spent()
+        _SPENT.set(spent)
+        if turn is not None:
+            use_nonce(self._ccxt, turn.nonce)
+        method: Callable[..., Awaitable[Any]] = getattr(self._ccxt, name)
+        try:
+            return await method(*arguments)
+        except self._error as error:
+            kind = kind_of(error)
+            if kind in {ErrorKind.ORDER_NOT_FOUND, ErrorKind.UNKNOWN_SYMBOL}:
+                return _OrderError(kind=kind, text=error_text(error))
+            raise self._translated(error) from None
+        finally:
+            self._costs[name] = max(1, ceil(spent.cost * COST_SCALE))
+
+    def _translated(self, error: Exception) -> ExchangeError:
+        """Return our error. A time that the exchange has given to wait is kept, if it is longer."""
+        ours = translate(error)
+        if isinstance(ours, RateLimited):
+            # No other answer can have come in between: nothing was awaited since.
+            told = retry_after_seconds(self._ccxt)
+            ours.retry_after_seconds = max(ours.retry_after_seconds, told)
+        return ours
+
+    def _cost_of(self, name: str) -> Mapping[str, int]:
+        """Return the cost of a method: what its requests cost last time, by ccxt's own table."""
+        return {REQUESTS: self._costs.get(name, COST_SCALE)}
+
+    async def _measure_offset(self) -> timedelta:
+        sent_at = self._clock()
+        server_time_ms = await self._attempt("fetch_time")
+        if not isinstance(server_time_ms, int):
+            raise RequestRejected("the exchange does not tell its time")
+        half_way = sent_at + (self._clock() - sent_at) / 2
+        return offset_of(server_time_ms, half_way)
+
+
+async def _note_cost(cost: float | None = None) -> None:
+    """Take the place of ccxt's own throttle: count the cost of a request, and never wait."""
+    _SPENT.get().cost += 1.0 if cost is None else float(cost)
+
+
+def _result_of_lookup(ref: OrderRef, answer: Any, fetched_at: datetime) -> QueryResult:
+    """Return the result of an order's own look-up.
+
+    Raises:
+        UnreadableRow: it is another order, or cannot be read.
+    """
+    if isinstance(answer, _OrderError):
+        return QueryResult(answers={ref: _answer_of_error(ref, answer, fetched_at)})
+    if not _is_order(ref, answer):
+        raise UnreadableRow(
+            f"asked for order {ref.external_order_id} of {ref.symbol}, the answer is about another"
+        )
+    return QueryResult(answers={ref: to_report(ref, answer, fetched_at)})
+
+
+def _answer_of_error(ref: OrderRef, error: _OrderError, fetched_at: datetime) -> Answer:
+    if error.kind is ErrorKind.UNKNOWN_SYMBOL:
+        return _unlisted(ref, fetched_at)
+    return Absent(symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at)
+
+
+def _result_of_list(wanted: Iterable[OrderRef], answer: Any, fetched_at: datetime) -> QueryResult:
+    """Return the result of a list for the `wanted` orders. It says nothing about any other.
+
+    Raises:
+        RequestRejected: the exchange refuses to list.
+    """
+    if isinstance(answer, _OrderError):
+        raise RequestRejected(answer.text)
+    answers: dict[OrderRef, Answer] = {}
+    failures: dict[OrderRef, Failure] = {}
+    for ref in wanted:
+        listed = [order for order in answer if _is_order(ref, order)]
+        if not listed:
+            continue
+        try:
+            reports = {to_report(ref, order, fetched_at) for order in listed}
+        except UnreadableRow as error:
+            failures[ref] = error
+            continue
+        if len(reports) == 1:
+            answers[ref] = reports.pop()
+        else:
+            failures[ref] = UnreadableRow(f"order {ref.external_order_id} is listed in two ways")
+    return QueryResult(answers=answers, failures=failures, listed=len(answer))
+
+
+def _is_order(ref: OrderRef, order: Mapping[str, Any]) -> bool:
+    """Return True for the order of `ref`. One that ccxt cannot parse may not name its market."""
+    return order.get("id") == ref.external_order_id and order.get("symbol") in {ref.symbol, None}
+
+
+def _unlisted(ref: OrderRef, fetched_at: datetime) -> OrderFault:
+    return OrderFault(
+        symbol=ref.symbol,
+        external_order_id=ref.external_order_id,
+        detail=(
+            f"the exchange lists no spot market {ref.symbol[:100]!r}, or more than one could be"
+            " meant: correct the row's symbol, or rename it in [orders.symbols] to ccxt's name,"
+            ' such as "BTC/USDT"'
+        ),
+        fetched_at=fetched_at,
+    )

@@ -1,0 +1,163 @@
+"""A client of ccxt for one exchange: exact numbers, our clock, and what the parser left out.
+
+ccxt's parser infers what an exchange does not say, and folds words together. So beside each parsed
+order we keep, under the key `RAW`, the exchange's own word for the status and the quantities that
+the exchange has stated. An order that ccxt cannot parse is kept as unreadable, so that it does not
+cost the whole list.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from reconciler.exchanges.ccxt.modules import load_class
+from reconciler.settings import Credentials
+
+RAW = "reconciler"
+"""The key under which a parsed order has a `RawFacts`."""
+
+COST_SCALE = 10
+"""Units of our limit for one unit of ccxt's, whose costs are fractions such as 1.5."""
+
+_WORD_FIELDS = ("status", "state", "orderStatus", "order_status", "order_state", "ordStatus")
+_MAX_DIGITS = 9
+_MILLISECONDS = 10**12
+_MICROSECONDS = 10**15
+"""No time in seconds is as large as one in milliseconds, nor that as one in microseconds."""
+_ID_FIELDS = ("id", "orderId", "order_id", "ordId", "orderID", "oid", "txid")
+
+
+@dataclass(slots=True)
+class RawFacts:
+    """What the exchange itself has said of one order.
+
+    Attributes:
+        word: Its word for the status; None if it cannot be found.
+        stated: The fields `filled`, `remaining`, `amount`, `average` and `cost` that ccxt read from
+            the answer, before it inferred others.
+        unreadable: Why ccxt could not parse the order; None if it could.
+    """
+
+    word: str | None = None
+    stated: Mapping[str, Any] = field(default_factory=dict)
+    unreadable: str | None = None
+
+
+def open_client(
+    exchange_id: str, credentials: Credentials, *, base_url: str, now_ms: Callable[[], int]
+) -> Any:
+    """Return ccxt's client. `now_ms` is the exchange's time; nothing is sent.
+
+    Unless `base_url` is the exchange's own, it replaces the address in all of ccxt's.
+
+    Raises:
+        ConfigurationError: ccxt is not installed, or does not know the exchange.
+    """
+    secrets = {
+        "apiKey": credentials.api_key,
+        "secret": credentials.api_secret,
+        "password": credentials.passphrase,
+    }
+    client = load_class(exchange_id)(
+        {name: one.get_secret_value() for name, one in secrets.items() if one is not None}
+    )
+    client.number = str  # Not float: numbers keep their digits.
+    client.on_json_response = _parse_json
+    client.milliseconds = now_ms
+    client.seconds = lambda: now_ms() // 1000
+    client.microseconds = lambda: now_ms() * 1000
+    client.has["fetchCurrencies"] = False  # Markets need none, and some exchanges charge for them.
+    client.options["fetchMarkets"] = _only_spot(client.options.get("fetchMarkets"))
+    if base_url != api_address(client):
+        client.urls["api"] = _moved(client.urls["api"], base_url, client)
+    _keep_raw_facts(client)
+    return client
+
+
+def api_address(client: Any) -> str:
+    """Return the address of an exchange's API, as ccxt has it."""
+    return next(iter(_addresses(client.urls["api"], client)), "https://unknown.invalid")
+
+
+def use_nonce(client: Any, nonce_ms: int) -> None:
+    """Number the next signed request, in the unit of the exchange's own nonces.
+
+    One whose nonces are seconds keeps ccxt's: such a number is compared with the time, too.
+    """
+    own = int(type(client).nonce(client))
+    if own >= _MICROSECONDS:
+        client.nonce = lambda: nonce_ms * 1000
+    elif own >= _MILLISECONDS:
+        client.nonce = lambda: nonce_ms
+
+
+def retry_after_seconds(client: Any) -> float:
+    """Return what the last response says in `Retry-After`; 0 if it says no number of seconds."""
+    headers = {name.lower(): value for name, value in (client.last_response_headers or {}).items()}
+    text = str(headers.get("retry-after", ""))
+    return float(text) if text.isascii() and text.isdecimal() and len(text) <= _MAX_DIGITS else 0.0
+
+
+def _only_spot(option: Any) -> Any:
+    """Return ccxt's option for the markets that it loads, without those of contracts."""
+    if isinstance(option, Mapping) and "types" in option:
+        return {**option, "types": ["spot"]}
+    return ["spot"] if isinstance(option, list) else option
+
+
+def _parse_json(text: str) -> Any:
+    return json.loads(text, parse_float=str)
+
+
+def _addresses(urls: Any, client: Any) -> list[str]:
+    if isinstance(urls, str):
+        address = urlsplit(client.implode_hostname(urls))
+        return [f"{address.scheme}://{address.netloc}"]
+    return [one for inner in urls.values() for one in _addresses(inner, client)]
+
+
+def _moved(urls: Any, base_url: str, client: Any) -> Any:
+    """Return ccxt's addresses with another host, and the same paths."""
+    if isinstance(urls, str):
+        return base_url.rstrip("/") + urlsplit(client.implode_hostname(urls)).path
+    return {name: _moved(inner, base_url, client) for name, inner in urls.items()}
+
+
+def _keep_raw_facts(client: Any) -> None:
+    """Wrap the parser of `client`. Parsing never awaits, so one order is parsed at a time."""
+    parse_order, safe_order = client.parse_order, client.safe_order
+    parse_status: Any = getattr(client, "parse_order_status", None)
+    raw = RawFacts()
+
+    def keep_word(word: Any, *rest: Any) -> Any:
+        raw.word = raw.word or (word if isinstance(word, str) else None)
+        return parse_status(word, *rest)
+
+    def keep_stated(order: Any, *rest: Any) -> Any:
+        names = ("filled", "remaining", "amount", "average", "cost")
+        raw.stated = {name: order.get(name) for name in names}
+        return safe_order(order, *rest)
+
+    def parse(order: Any, market: Any = None) -> Any:
+        nonlocal raw
+        raw = RawFacts()
+        try:
+            parsed = parse_order(order, market)
+        except Exception as error:  # noqa: BLE001 - one order's fault must not cost the list
+            raw.unreadable = f"ccxt cannot read it ({type(error).__name__})"
+            parsed = {"id": _text(order, _ID_FIELDS), "symbol": None, "timestamp": 0}
+        raw.word = raw.word or _text(order, _WORD_FIELDS)
+        return {**parsed, RAW: raw}
+
+    client.parse_order = parse
+    client.safe_order = keep_stated
+    if parse_status is not None:
+        client.parse_order_status = keep_word
+
+
+def _text(order: Any, names: tuple[str, ...]) -> str | None:
+    if not isinstance(order, Mapping):
+        return None
+    return next((order[name] for name in names if isinstance(order.get(name), str)), None)
