@@ -21,6 +21,7 @@ from datetime import timedelta
 
 import httpx
 
+from reconciler.domain.report import Absent
 from reconciler.errors import BreakerOpen, ExchangeError, NotSent
 from reconciler.exchanges.api_client import ApiClient
 from reconciler.exchanges.api_errors import ErrorResponse, as_exception
@@ -29,6 +30,7 @@ from reconciler.exchanges.okx.api import OkxApi, decode_account, decode_symbols
 from reconciler.exchanges.okx.constants import (
     ACCOUNT_COST,
     ARCHIVE_COST,
+    ARCHIVED_TYPES,
     HISTORY_COST,
     LOOKUP_COST,
     MAX_SYMBOLS_BYTES,
@@ -210,12 +212,23 @@ class Okx:
         return result_of_lookup(ref, response)
 
     async def _get_archived(self, ref: OrderRef) -> QueryResult:
-        """Look the order up in the archive: the newest order before the id that follows its own.
+        """Look the order up in the archive: among the spot orders, then the margin ones.
+
+        A margin order must not pass for one that does not exist, just because it is none of ours.
+        """
+        for instrument_type in ARCHIVED_TYPES:
+            found = await self._get_archived_as(instrument_type, ref)
+            if not isinstance(found.answers.get(ref), Absent):
+                break
+        return found
+
+    async def _get_archived_as(self, instrument_type: str, ref: OrderRef) -> QueryResult:
+        """Ask for the newest order before the id that follows the order's own.
 
         Ids grow with time, and `after` is not included ("Pagination").
         """
         parameters = {
-            "instType": SPOT,
+            "instType": instrument_type,
             "instId": ref.symbol,
             "after": str(int(ref.external_order_id) + 1),
             "limit": "1",

@@ -58,18 +58,22 @@ SYMBOLS_COST: Cost = {SYMBOLS_LIMIT: 1}
 PAGE_SIZE = 100
 """The most, and the default, of `limit` in every list of orders."""
 
-SPOT = "SPOT"
-"""The `instType` of the lists. A margin order of the table is found by its own look-up."""
+SPOT, MARGIN = "SPOT", "MARGIN"
+"""The lists are of spot orders. A margin order of the table is found by its own look-up."""
+
+ARCHIVED_TYPES = (SPOT, MARGIN)
+"""The types by which the archive is asked for an order that "Order details" does not know."""
 
 QUERIES = VenueQueries(
-    # The price of a request is its share of what its own limit allows: 60, 60, 40 and 20 a 2 s.
+    # The price of a request is its share of what its own limit allows: 60, 60, 40 and 20 a 2 s. The
+    # archive is asked a second time only about an order that does not exist, or a margin order.
     places=(Place(one_order=2), Place(one_order=6)),
     open_list=PagedList(page_size=PAGE_SIZE, of_symbol=2, of_all=2),
     ended_list=PagedList(page_size=PAGE_SIZE, of_symbol=3, of_all=3),
 )
 """Look-ups in "Order details" and in the archive; the open orders; those that ended in 7 days."""
 
-BASE_QUANTITY_TYPES = frozenset({SPOT, "MARGIN"})
+BASE_QUANTITY_TYPES = frozenset({SPOT, MARGIN})
 """Where `accFillSz` is in base currency ("Order details"). Elsewhere it counts contracts."""
 
 VENUE = Venue(

@@ -223,7 +223,8 @@ async def test_an_order_that_does_not_exist_is_absent_after_both_places(paper: P
     found = await paper.fetched([ref])
 
     assert isinstance(found.answers[ref], Absent)
-    assert paper.routes()[-2:] == ["order", "orders_history_archive"]
+    archive = "orders_history_archive"
+    assert paper.routes()[-3:] == ["order", archive, archive]
 
 
 async def test_an_order_that_only_the_archive_has_is_found_there(paper: Paper) -> None:
