@@ -13,7 +13,7 @@ Guarantees:
 4. No error's text carries a token, a key or a secret.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -51,7 +51,12 @@ from reconciler.exchanges.coinbase.raw_orders import (
     decode_permissions,
     decode_symbols,
 )
-from reconciler.exchanges.coinbase.refs import invalid_reason, request_id, request_symbol
+from reconciler.exchanges.coinbase.refs import (
+    invalid_reason,
+    products_by_letters,
+    request_id,
+    request_symbol,
+)
 from reconciler.exchanges.order_search import OrderSearch
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import (
@@ -102,6 +107,7 @@ class Coinbase:
         self._venue = venue
         self._clock = clock
         self._hint = refusal_hint(credentials)
+        self._products: Mapping[str, str] = {}
         self._api = ApiClient(
             CoinbaseApi(venue.base_url, credentials, venue.key_form),
             client=client,
@@ -164,13 +170,20 @@ class Coinbase:
         Raises:
             ExchangeError: the exchange did not answer.
         """
-        return await self._api.get_unsigned(
+        symbols = await self._api.get_unsigned(
             PRODUCTS_PATH, {}, ONE_PUBLIC, decode_symbols, max_bytes=MAX_SYMBOLS_BYTES
         )
+        self._products = products_by_letters(symbols)
+        return symbols
 
     def request_symbol(self, symbol: str) -> str:
-        """Return a symbol as the exchange writes it, where that is certain."""
-        return request_symbol(symbol)
+        """Return a symbol as the exchange writes it, where that is certain.
+
+        What "BTCUSD" means is certain once `fetch_symbols` has listed all products. `fetch` needs
+        no list: it asks by id alone.
+        """
+        asked = request_symbol(symbol)
+        return self._products.get(asked, asked)
 
     async def close(self) -> None:
         """Close the connections."""

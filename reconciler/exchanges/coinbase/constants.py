@@ -104,6 +104,9 @@ MAX_SYMBOLS = 100_000
 TOKEN_LIFE = timedelta(seconds=120)
 """SDK, jwt_generator.py: a token expires after two minutes."""
 
+TOKEN_BEGINS_BEFORE = timedelta(seconds=1)
+"""A token begins so long before now: our reading of the exchange's clock is not exact."""
+
 ISSUER = "cdp"
 """SDK, jwt_generator.py, `iss`."""
 

@@ -1,6 +1,7 @@
 """Symbols and order ids as Coinbase writes them, and a check for those that it cannot know."""
 
 import re
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 
@@ -35,6 +36,14 @@ def is_same_symbol(symbol: str, product_id: str) -> bool:
     """Return True if a row's symbol means the product. "BTCUSD" means "BTC-USD"."""
     asked = request_symbol(symbol)
     return product_id in {asked, symbol} or ("-" not in asked and _joined(product_id) == asked)
+
+
+def products_by_letters(product_ids: Iterable[str]) -> Mapping[str, str]:
+    """Return each product by its letters without "-", unless two products have the same."""
+    found: dict[str, list[str]] = {}
+    for product_id in product_ids:
+        found.setdefault(_joined(product_id), []).append(product_id)
+    return {letters: named[0] for letters, named in found.items() if len(named) == 1}
 
 
 def invalid_reason(ref: OrderRef) -> str | None:

@@ -7,7 +7,7 @@ import secrets
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from reconciler.exchanges.coinbase.constants import ISSUER, TOKEN_LIFE
+from reconciler.exchanges.coinbase.constants import ISSUER, TOKEN_BEGINS_BEFORE, TOKEN_LIFE
 from reconciler.exchanges.signing import SigningKey
 from reconciler.exchanges.web_token import web_token
 
@@ -26,14 +26,14 @@ def request_token(
     `server_time` is now, by the exchange's clock. `nonce` is random unless it is given.
     """
     parts = urlsplit(url)
-    issued = int(server_time.timestamp())
+    begins = server_time - TOKEN_BEGINS_BEFORE
     return web_token(
         key,
         claims={
             "sub": api_key,
             "iss": ISSUER,
-            "nbf": issued,
-            "exp": issued + int(TOKEN_LIFE.total_seconds()),
+            "nbf": int(begins.timestamp()),
+            "exp": int((begins + TOKEN_LIFE).timestamp()),
             "uri": f"{method} {parts.netloc}{parts.path}",
         },
         header={"kid": api_key, "nonce": nonce or secrets.token_hex()},

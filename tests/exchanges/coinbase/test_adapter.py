@@ -403,6 +403,22 @@ async def test_products_are_listed_without_a_key(fake: FakeVenue) -> None:
     assert fake.received[-1].authorization == ""
 
 
+async def test_symbol_without_a_separator_is_a_product_if_one_has_its_letters(
+    fake: FakeVenue,
+) -> None:
+    products = [{"product_id": name} for name in ("BTC-USD", "ETH-USD", "A-BCD", "AB-CD")]
+    fake.answers_next("market/products", answer({"products": products}))
+
+    async with opened(fake.url) as exchange:
+        before = exchange.request_symbol("btcusd")
+        await exchange.fetch_symbols()
+
+        assert before == "BTCUSD"
+        assert exchange.request_symbol("btcusd") == "BTC-USD"
+        assert exchange.request_symbol("ABCD") == "ABCD"
+        assert exchange.request_symbol("SOLUSD") == "SOLUSD"
+
+
 async def test_empty_list_of_products_is_no_list(fake: FakeVenue) -> None:
     fake.answers_next("market/products", answer({"products": []}))
 

@@ -52,12 +52,12 @@ def test_token_says_who_asks_what_and_for_how_long(
         "kid": API_KEY,
         "nonce": "0123",
     }
-    issued = int(NOW.timestamp())
+    begins = int(NOW.timestamp()) - 1
     assert jwt.decode(token, public, [algorithm], options=UNTIMED) == {  # type: ignore[arg-type]  # each of its kinds
         "sub": API_KEY,
         "iss": "cdp",
-        "nbf": issued,
-        "exp": issued + 120,
+        "nbf": begins,
+        "exp": begins + 120,
         "uri": "GET api.coinbase.com/api/v3/brokerage/accounts",
     }
 
