@@ -517,6 +517,11 @@ class Workload(Protocol):
         """
         return {}
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Modules that each worker uses: they are loaded once, for all. By default none."""
+        return ()
+
     is_dry_run: bool = False
     """True if nothing is written."""
 

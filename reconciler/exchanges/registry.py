@@ -60,6 +60,9 @@ _BRIDGES: Mapping[str, str] = MappingProxyType({"ccxt": "reconciler.exchanges.cc
 NAMES = tuple(_VENUES)
 """The values of EXCHANGE_NAME that this version knows, without those of a bridge."""
 
+BRIDGES = tuple(_BRIDGES.values())
+"""The packages of the bridges."""
+
 PACKAGES = tuple(dict.fromkeys(entry.package for entry in _VENUES.values()))
 """The packages of all adapters, without the bridges'."""
 
@@ -73,6 +76,15 @@ def venue(name: str, base_url: str | None = None) -> Venue:
     found = _registration(name)
     facts = found.adapter.venue
     return replace(facts, name=name, base_url=base_url or found.base_url or facts.base_url)
+
+
+def package_of(name: str) -> str:
+    """Return the package of the adapter for the exchange `name`, without importing it.
+
+    Raises:
+        ConfigurationError: this version has no adapter for it.
+    """
+    return _registration(name).package
 
 
 def open_exchange(

@@ -80,6 +80,11 @@ class DryRunWorkload(Workload):
         """The cost of a request for a chunk."""
         return self.orders.usual_cost
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The exchange's adapter."""
+        return self.orders.modules
+
     def open_planner(self) -> DryRunPlanner:
         """Open the planner, which raises as that of `OrderWorkload`."""
         return DryRunPlanner(self.orders.open_planner(), self.take)

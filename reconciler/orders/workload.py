@@ -20,7 +20,7 @@ from reconciler.domain.decide import Policy, decide
 from reconciler.errors import ConfigurationError, ReconcilerError
 from reconciler.exchanges.base import Venue
 from reconciler.exchanges.configured_venue import configured_venue
-from reconciler.exchanges.registry import open_exchange
+from reconciler.exchanges.registry import open_exchange, package_of
 from reconciler.exchanges.request_policy import RequestPolicy, UsageCounter
 from reconciler.orders.account import AccountVerifier
 from reconciler.orders.clock import DatabaseClock
@@ -86,6 +86,11 @@ class OrderWorkload(Workload):
     def usual_cost(self) -> Cost:
         """The cost of a request for a chunk."""
         return self.venue.chunk_cost
+
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The exchange's adapter."""
+        return (package_of(self.settings.exchange_name),)
 
     def open_planner(self) -> OrderPlanner:
         """Connect to the database and check its schema and our privileges.

@@ -138,7 +138,7 @@ class WorkerPool:
         listener: PoolListener,
     ) -> None:
         self._hang_after = hang_after
-        self._context = fork_server()
+        self._context = fork_server(workload.modules)
         self._workload = workload
         self._set_up_worker = set_up_worker
         self._stop_state = stop_state

@@ -32,6 +32,9 @@ from reconciler.workload import Batch, Workload
 MOST_STACK_BYTES = 65_536
 """The size of a pipe; longer stacks are cut."""
 
+_FORK_SERVER_INIT = "reconciler.supervisor.forkserver_init"
+_FORK_SERVER_FREEZE = "reconciler.supervisor.forkserver_freeze"
+
 
 class WorkerProcess:
     """A worker: its process, our ends of its pipes, and its state as far as we know it."""
@@ -200,8 +203,11 @@ class WorkerProcess:
         self.process.close()
 
 
-def fork_server() -> ForkServerContext:
-    """Return the context that workers are started from, with the program already imported."""
+def fork_server(modules: Sequence[str] = ()) -> ForkServerContext:
+    """Return the context that workers are started from, with the program and `modules` imported.
+
+    The first call that starts a process decides: this process has one fork server.
+    """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["reconciler.supervisor.forkserver_init"])
+    context.set_forkserver_preload([_FORK_SERVER_INIT, *modules, _FORK_SERVER_FREEZE])
     return context

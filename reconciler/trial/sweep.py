@@ -131,6 +131,11 @@ class _UnlimitedWorkload(Workload):
         """Leave out what only the supervisor needs."""
         return {**self.__dict__, "_on_ready": None}
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Those of the workload itself."""
+        return self._workload.modules
+
     def open_planner(self) -> Planner:
         """Open the planner."""
         assert self._on_ready is not None  # noqa: S101 - this is the parent

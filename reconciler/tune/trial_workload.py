@@ -72,6 +72,11 @@ class TrialWorkload(Workload):
         """Leave out what only the supervisor needs."""
         return {**self.__dict__, "_orders": ()}
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """Those of the workload itself."""
+        return self._workload.modules
+
     def open_planner(self) -> Planner:
         """Open the planner."""
         planner = self._workload.open_planner()

@@ -1,4 +1,4 @@
-"""Import once, in the fork server, what every worker needs.
+"""Import once, in the fork server, what every worker needs, whichever exchange it asks.
 
 Workers are forked from the fork server and share the memory of what it has imported; what a worker
 imports itself is memory of its own. Modules that only serve a terminal stay out: if they are
@@ -23,10 +23,9 @@ _TERMINAL_LIBRARIES = ("click", "pygments", "rich")
 
 
 with as_if_not_installed(*_TERMINAL_LIBRARIES):
-    from reconciler.exchanges.registry import PACKAGES as ADAPTERS
     from reconciler.exchanges.tls import trusted_authorities
 
-    for _name in (*ADAPTERS, *_WORKER_MODULES, *_LAZY_IMPORTS):
+    for _name in (*_WORKER_MODULES, *_LAZY_IMPORTS):
         import_module(_name)
 
 with suppress(ConfigurationError):  # Each worker gets the same error, and reports it.

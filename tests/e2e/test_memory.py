@@ -53,6 +53,12 @@ def test_worker_imports_nothing_beyond_the_fork_server(
     assert measurements["imported"] == []
 
 
+def test_worker_loads_the_adapter_of_its_exchange_and_no_other(
+    measurements: Measurements,
+) -> None:
+    assert measurements["adapters"] == ["reconciler.exchanges.binance"]
+
+
 def test_worker_does_not_load_what_only_migrations_need(measurements: Measurements) -> None:
     assert {"alembic", "mako"}.isdisjoint(measurements["preloaded"])
 

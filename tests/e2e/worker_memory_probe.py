@@ -10,13 +10,17 @@ import pickle
 import sys
 import tracemalloc
 from collections.abc import Sequence
+from importlib import import_module
 from typing import TypedDict
 
 import reconciler.worker.preload
+from reconciler.exchanges.registry import BRIDGES, PACKAGES
 from reconciler.orders.workload import OrderWorkload
 from reconciler.resilience.limits import Cost, LimitReading
 from reconciler.resilience.nonces import LocalNonces
 from reconciler.workload import Batch
+
+_ADAPTERS = {*PACKAGES, *BRIDGES}
 
 
 class Measurements(TypedDict):
@@ -24,12 +28,14 @@ class Measurements(TypedDict):
 
     Attributes:
         preloaded: The packages that it shares with the fork server.
+        adapters: The packages of exchanges that it has loaded.
         imported: The modules that the worker has imported by itself.
         kept_bytes: The memory while its batches wait for the verdict, the batches included.
         left_bytes: The part of it that is left after the commits.
     """
 
     preloaded: list[str]
+    adapters: list[str]
     imported: list[str]
     kept_bytes: int
     left_bytes: int
@@ -49,6 +55,8 @@ class EndlessBudget:
 
 async def work(workload: OrderWorkload, pickled: Sequence[bytes]) -> Measurements:
     """Handle the batches twice; measure the second time, when all caches are filled."""
+    for module in workload.modules:
+        import_module(module)
     loaded = set(sys.modules)
     handler = await workload.open_handler(
         shard=0, budget=EndlessBudget(), nonces=LocalNonces(), breaker=None
@@ -69,8 +77,13 @@ async def work(workload: OrderWorkload, pickled: Sequence[bytes]) -> Measurement
     left_bytes = _traced_bytes()
     await handler.close()
     preloaded = sorted({name.partition(".")[0] for name in loaded})
+    adapters = sorted(_ADAPTERS & sys.modules.keys())
     return Measurements(
-        preloaded=preloaded, imported=imported, kept_bytes=kept_bytes, left_bytes=left_bytes
+        preloaded=preloaded,
+        adapters=adapters,
+        imported=imported,
+        kept_bytes=kept_bytes,
+        left_bytes=left_bytes,
     )
 
 
