@@ -47,6 +47,7 @@ _VENUES: Mapping[str, _Registration] = MappingProxyType(
         "binance": _Registration(package="reconciler.exchanges.binance"),
         "okx": _Registration(package="reconciler.exchanges.okx"),
         "coinbase": _Registration(package="reconciler.exchanges.coinbase"),
+        "kraken": _Registration(package="reconciler.exchanges.kraken"),
         "paper": _Registration(
             package="reconciler.exchanges.binance", base_url="http://127.0.0.1:8900"
         ),
