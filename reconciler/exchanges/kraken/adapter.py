@@ -106,8 +106,8 @@ class Kraken:
         budget: Budget,
         credentials: Credentials,
         clock: Clock,
+        nonces: Nonces,
         requests_at_once: int = REQUESTS_AT_ONCE,
-        nonces: Nonces | None = None,
     ) -> None:
         """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
         self._venue = venue
