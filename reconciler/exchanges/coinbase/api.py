@@ -18,9 +18,11 @@ from reconciler.exchanges.api_errors import (
     refusal_hint,
 )
 from reconciler.exchanges.coinbase.constants import (
+    AMOUNTS,
     DEFAULT_PAUSE_SECONDS,
     ERROR_WORDS,
     FIREWALL_PAUSE_SECONDS,
+    LIMIT_HEADER,
     MAX_PAUSE_SECONDS,
     MAX_RESET_SECONDS,
     NO_SUCH_ORDER,
@@ -120,13 +122,21 @@ class CoinbaseApi:
         return decode_time(body)
 
     def readings(self, request: ApiRequest, headers: httpx.Headers) -> Iterable[LimitReading]:
-        """Return what is left of the limit that the request took from."""
+        """Return what is left of the limit that the request took from.
+
+        The exchange may allow more or less than it publishes: what is left is told as a share.
+        """
         remaining = whole_number(headers.get(REMAINING_HEADER, ""), maximum=_MAX_REMAINING)
+        allowed = whole_number(headers.get(LIMIT_HEADER, ""), maximum=_MAX_REMAINING)
         reset = whole_number(headers.get(RESET_HEADER, ""), maximum=MAX_RESET_SECONDS)
         if remaining is None:
             return ()
         return [
-            LimitReading(name=name, remaining=remaining, reset_seconds=reset)
+            LimitReading(
+                name=name,
+                remaining=remaining * AMOUNTS[name] // allowed if allowed else remaining,
+                reset_seconds=reset,
+            )
             for name in request.cost
         ]
 

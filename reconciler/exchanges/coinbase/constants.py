@@ -38,6 +38,9 @@ make one of 2.5 kB, and servers commonly take 8 kB or less."""
 PAGE_SIZE = 1000
 """"List Orders", `limit`: 1000 is the default and the maximum, also of open orders altogether."""
 
+AMOUNTS: Mapping[str, int] = MappingProxyType({PRIVATE: 30, PUBLIC: 10})
+"""Requests a second: see `VENUE`."""
+
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
 ORDER_ID = re.compile(_UUID)
@@ -50,8 +53,18 @@ VENUE = Venue(
     # "REST API Rate Limits": 30 private requests a second for a user, 10 public ones for an
     # address. The page is quoted in ccxt's coinbase.py and in nautilus_coinbase.
     limits=(
-        RateLimit(name=PRIVATE, scope=LimitScope.ACCOUNT, amount=30, window=timedelta(seconds=1)),
-        RateLimit(name=PUBLIC, scope=LimitScope.ADDRESS, amount=10, window=timedelta(seconds=1)),
+        RateLimit(
+            name=PRIVATE,
+            scope=LimitScope.ACCOUNT,
+            amount=AMOUNTS[PRIVATE],
+            window=timedelta(seconds=1),
+        ),
+        RateLimit(
+            name=PUBLIC,
+            scope=LimitScope.ADDRESS,
+            amount=AMOUNTS[PUBLIC],
+            window=timedelta(seconds=1),
+        ),
     ),
     lookup_cost=ONE_PRIVATE,
     chunk_size=BATCH_LIMIT,
@@ -186,6 +199,7 @@ STATUS_KINDS: Mapping[int, ErrorKind] = MappingProxyType(
     }
 )
 
+LIMIT_HEADER = "x-ratelimit-limit"
 REMAINING_HEADER = "x-ratelimit-remaining"
 RESET_HEADER = "x-ratelimit-reset"
 """SDK, constants.py. No page gives their units: what cannot be true is not used."""

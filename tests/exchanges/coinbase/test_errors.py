@@ -143,6 +143,18 @@ def test_rate_limit_pauses_for_as_long_as_the_exchange_says(
             {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1795478400"},
             [LimitReading(name="private", remaining=0)],
         ),
+        (
+            {"x-ratelimit-limit": "10", "x-ratelimit-remaining": "9"},
+            [LimitReading(name="private", remaining=27)],
+        ),
+        (
+            {"x-ratelimit-limit": "100", "x-ratelimit-remaining": "50"},
+            [LimitReading(name="private", remaining=15)],
+        ),
+        (
+            {"x-ratelimit-limit": "0", "x-ratelimit-remaining": "0"},
+            [LimitReading(name="private", remaining=0)],
+        ),
         ({"x-ratelimit-remaining": "lots"}, []),
         ({}, []),
     ],

@@ -133,7 +133,9 @@ def check(answer: Answer, kind: str, status: int, body: bytes) -> None:
             assert is_said(answer, body)
         case Absent():
             # A list never proves an absence: only a look-up's own error does.
-            assert kind == "many" or (status == 404 and b"this orderID was not found" in body)
+            assert kind == "many" or (
+                status == 404 and b"this orderid was not found" in body.lower()
+            )
         case OrderFault():
             assert "BTC-USD" in answer.detail
         case _:
