@@ -491,3 +491,18 @@ def test_a_request_shows_no_secret() -> None:
     assert sent.headers["OK-ACCESS-PASSPHRASE"] == "made up"
     assert "made up" not in repr(sent)
     assert "made up" not in repr(API)
+
+
+def test_a_second_list_of_orders_in_one_answer_is_no_answer() -> None:
+    body = b'{"code":"0","msg":"","data":[],"data":[%s]}' % json.dumps(an_order()).encode()
+
+    with pytest.raises(Malformed):
+        looked_up(body)
+
+
+def test_a_page_read_at_once_is_the_page_read_order_by_order() -> None:
+    rows = [an_order(ordId=str(10**18 + number), accFillSz="0.5") for number in range(5)]
+    # A name that is written with an escape cannot be read at once.
+    escaped = answer(*rows).replace(b'"code"', b'"c\\u006fde"')
+
+    assert list(decode_orders(answer(*rows))) == list(decode_orders(escaped))
