@@ -120,3 +120,49 @@ def test_only_private_keys_load_cryptography() -> None:
     )
 
     assert printed.stdout == "False\n"
+
+
+def pem_of(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+P256 = pem_of(ec.generate_private_key(ec.SECP256R1()))
+RSA = pem_of(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+NO_KEY = "EXCHANGE_API_KEY does not look like a key of coinbase"
+
+
+@pytest.mark.parametrize(
+    ("name", "secret", "passphrase", "said"),
+    [
+        ("binance", P256, None, ["is of the kind es256, and binance takes ed25519 or hmac or rsa"]),
+        ("bybit", P256, None, ["is of the kind es256, and bybit takes hmac or rsa"]),
+        ("kraken", "no base64!", None, ["is no base64 text, as the secrets of this exchange are"]),
+        ("kraken", RSA, None, ["is of the kind rsa, and kraken takes hmac"]),
+        ("okx", "kept by its owner", None, ["EXCHANGE_API_PASSPHRASE is not set"]),
+        ("okx", RSA, "open sesame", ["is of the kind rsa, and okx takes hmac"]),
+        (
+            "coinbase",
+            RSA,
+            None,
+            [NO_KEY, "is of the kind rsa, and coinbase takes ed25519 or es256"],
+        ),
+        ("coinbase", "kept by its owner", None, [NO_KEY, "cannot be read as a private key"]),
+        ("coinbase", P256, None, [NO_KEY]),
+    ],
+)
+def test_each_venue_names_a_key_that_another_one_issued(
+    name: str, secret: str, passphrase: str | None, said: list[str]
+) -> None:
+    at = venue(name)
+    credentials = Credentials(
+        api_key=SecretStr("key"),
+        api_secret=SecretStr(secret),
+        passphrase=None if passphrase is None else SecretStr(passphrase),
+    )
+
+    problems = credential_problems(at, credentials, own_url=at.base_url)
+
+    assert len(problems) == len(said)
+    for problem, text in zip(problems, said, strict=True):
+        assert text in problem.what
+        assert secret not in str(problem)

@@ -14,6 +14,7 @@ from reconciler.exchanges.api_errors import (
     decoded,
     error_result,
     error_text,
+    excerpt,
     pause_seconds,
     refusal_hint,
 )
@@ -45,6 +46,7 @@ from reconciler.settings import Credentials
 T = TypeVar("T")
 
 _OK = 200
+_UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _NOT_FOUND = 404
 _SERVER_ERROR = 500
@@ -107,7 +109,7 @@ class CoinbaseApi:
         default = FIREWALL_PAUSE_SECONDS if kind is ErrorKind.FIREWALL else DEFAULT_PAUSE_SECONDS
         return error_result(
             kind,
-            error_text(request.path, response, code, message),
+            _text_of(request, response, code, message),
             hint=self._hint,
             pause_seconds=pause_seconds(response, default=default, maximum=MAX_PAUSE_SECONDS),
             code=code,
@@ -143,6 +145,15 @@ class CoinbaseApi:
     def _url(self, request: ApiRequest) -> str:
         query = percent_encode(request.parameters)
         return f"{self._base_url}{request.path}{'?' if query else ''}{query}"
+
+
+def _text_of(
+    request: ApiRequest, response: HttpResponse, code: str | None, message: str | None
+) -> str:
+    """Return the text of an error. A 401 is plain text, which comes from the API itself."""
+    if response.status == _UNAUTHORIZED and code is None:
+        return f"{request.path}: HTTP {_UNAUTHORIZED}, {excerpt(response.body)}"
+    return error_text(request.path, response, code, message)
 
 
 def _kind(status: int, code: str | None, message: str | None) -> ErrorKind:

@@ -113,6 +113,13 @@ def test_error_becomes_the_class_that_the_caller_acts_on(
     assert PEM.splitlines()[1] not in str(caught.value)
 
 
+def test_refused_token_does_not_make_people_look_for_another_address() -> None:
+    with pytest.raises(ClockSkew) as caught:
+        decoded(401, b"Unauthorized\n")
+
+    assert str(caught.value) == f"{ORDER_PATH}: HTTP 401, Unauthorized"
+
+
 @pytest.mark.parametrize("word", ERROR_WORDS)
 def test_every_known_word_is_no_evidence_about_an_order(word: str) -> None:
     with pytest.raises(ExchangeError):
