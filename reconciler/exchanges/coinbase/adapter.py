@@ -82,8 +82,10 @@ REQUESTS_AT_ONCE = 4
 limit is 30."""
 
 OPEN_ORDERS: Subject = ("open orders",)
-MANY_ORDERS: Subject = ("many orders",)
-"""Subjects of requests for several orders, which may fail by themselves, as an order may."""
+"""The subject of the list of all open orders, which may fail by itself, as an order may."""
+
+MANY_ORDERS = "many orders"
+"""In the subject of a batch, together with its first id: one batch that fails stops no other."""
 
 log = structlog.get_logger(__name__)
 
@@ -216,7 +218,7 @@ class Coinbase:
         ids = tuple(dict.fromkeys(ref.external_order_id for ref in refs))
         sent_at = self._clock()
         try:
-            response = await self._list({"order_ids": ids}, MANY_ORDERS)
+            response = await self._list({"order_ids": ids}, (MANY_ORDERS, ids[0]))
         except RequestRejected as rejection:
             if len(ids) > 1:
                 raise

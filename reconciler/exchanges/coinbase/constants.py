@@ -3,7 +3,7 @@
 Sources, read 2026-11-28:
 - the API reference at docs.cdp.coinbase.com/api-reference/advanced-trade-api/rest-api ("Get Order",
   "List Orders", "Get API Key Permissions", "Get Server Time", "List Public Products") and the guide
-  "REST API Rate Limits" next to it;
+  "REST API Rate Limits" next to it, in part as clients quote them next to their code;
 - the exchange's own SDK, coinbase-advanced-py 1.8.4 (github.com/coinbase/coinbase-advanced-py).
 Each fact names its place, and other sources where these are silent.
 """
@@ -42,6 +42,7 @@ AMOUNTS: Mapping[str, int] = MappingProxyType({PRIVATE: 30, PUBLIC: 10})
 """Requests a second: see `VENUE`."""
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_ANY_UUID = _UUID.replace("a-f", "a-fA-F")
 
 ORDER_ID = re.compile(_UUID)
 """An order id in small letters. The reference only says "string"; every id seen is a UUID (the
@@ -80,9 +81,7 @@ VENUE = Venue(
         bare_secret=KeyType.ED25519,
         # "API Key Authentication"; the id alone names newer keys (github.com/coinbase/cdp-sdk,
         # `JwtOptions.api_key_id`).
-        api_key=re.compile(
-            rf"(?:organizations/{_UUID}/apiKeys/)?{_UUID}", re.ASCII | re.IGNORECASE
-        ),
+        api_key=re.compile(rf"(?:organizations/{_ANY_UUID}/apiKeys/)?{_ANY_UUID}"),
         api_key_example="organizations/{organization id}/apiKeys/{key id}, or the key id alone",
     ),
     # "Get API Key Permissions", `portfolio_uuid`.
