@@ -306,6 +306,7 @@ def test_every_dependency_is_documented() -> None:
     wanted = {
         "At run time": project["dependencies"],
         "For the demo and the paper exchange: extra `demo`": extras["demo"],
+        "For exchanges without an adapter: extra `ccxt`": extras["ccxt"],
         "For development: extra `dev`": extras["dev"],
         "For measurements: extra `bench`": extras["bench"],
     }

@@ -107,8 +107,8 @@ def _problems(exchange_id: str, client: Any) -> list[Problem]:
             Problem(
                 what=f"ccxt cannot look up one order by its id, or list the open ones, at"
                 f" {exchange_id}",
-                hint="only where it can does the reconciler know that an order is missing: write an"
-                " adapter, docs/how-to/add-an-exchange.md",
+                hint="without that, an order that is missing cannot be told from one that was not"
+                " asked for: write an adapter, docs/how-to/add-an-exchange.md",
             )
         )
     needed = {name for name, is_needed in client.requiredCredentials.items() if is_needed}

@@ -134,7 +134,7 @@ NONCE_TRIES = 2
 """The times that a request is tried if its nonce is refused; each sends it twice at most."""
 
 NONCE_HINT = (
-    "give the reconciler an API key of its own: another program uses this one, with greater nonces"
+    "make an API key for this program alone: another one uses it, with greater nonces"
     " than ours; or make a new key, since a key never takes a smaller nonce again"
 )
 """For a person, if each new nonce is refused."""
