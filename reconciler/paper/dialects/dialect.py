@@ -17,7 +17,8 @@ refusals     `refusal`: how it words each fault and limit, or None where it has 
              `no_such_path`
 distortion   `order_objects` and `emptied`: where the orders of an answer are
 chaos        `lookup_routes`, `unreadable_fields`, `lost_fields`, `limit_header_names`: what faults
-             can aim at; `wordless_faults`: the faults for which the venue has no words
+             can aim at; `wordless_faults`: the faults for which the venue has no words;
+             `untold_ban_seconds`: whether a client is told when a ban ends
 
 An answer depends on a view of the account and a request only. A request that cannot be answered
 raises `Refused` with the whole answer. The exchange encodes what a route returns: build it from
@@ -183,6 +184,14 @@ class Dialect(Protocol):
 
         Chaos leaves them out, and the reference says so. They are those of refusals that `refusal`
         answers with None, and others such as "account_uid" if no answer names the account.
+        """
+        ...
+
+    @property
+    def untold_ban_seconds(self) -> float:
+        """How long a ban lasts at least if no answer tells its end; 0: answers tell it.
+
+        Chaos is shorter than such a ban, and leaves it out.
         """
         ...
 

@@ -113,6 +113,7 @@ class BinanceDialect:
     lost_fields = ("status",)
     limit_header_names = ("X-MBX-USED-WEIGHT", "X-MBX-USED-WEIGHT-1M")
     wordless_faults: frozenset[str] = frozenset()
+    untold_ban_seconds = 0.0
 
     def __init__(self) -> None:
         self.routes = tuple(_routes())

@@ -65,6 +65,7 @@ class BybitDialect:
     lost_fields: tuple[str, ...] = ("orderStatus",)
     limit_header_names: tuple[str, ...] = LIMIT_HEADERS
     wordless_faults: frozenset[str] = frozenset({"firewall_rate"})
+    untold_ban_seconds: float = 0.0  # `_limited` tells the end of one shorter than Bybit's
     behavior: BybitRoutes = field(default_factory=BybitRoutes)
 
     @property

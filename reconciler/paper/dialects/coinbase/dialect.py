@@ -58,6 +58,7 @@ class Coinbase:
     lost_fields = ("status",)
     limit_header_names = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
     wordless_faults = frozenset({"ban_rate", "archived_rate"})
+    untold_ban_seconds = 0.0
 
     def symbol(self, market: Market) -> str:
         """Spell a market's symbol."""

@@ -57,6 +57,7 @@ class Kraken:
     lost_fields = ("status",)
     limit_header_names: tuple[str, ...] = ()
     wordless_faults = frozenset({"archived_rate"})
+    untold_ban_seconds = LOCKOUT_SECONDS
 
     def symbol(self, market: Market) -> str:
         """Spell a market's symbol as orders do: XBTUSDT."""

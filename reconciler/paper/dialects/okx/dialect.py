@@ -42,6 +42,7 @@ class OkxDialect:
     lost_fields = ("state",)
     limit_header_names: tuple[str, ...] = ()
     wordless_faults = frozenset({"ban_rate", "archived_rate"})
+    untold_ban_seconds = 0.0
 
     def symbol(self, market: Market) -> str:
         """Spell a market's symbol."""
