@@ -135,7 +135,9 @@ def plan_steps(
 
 
 def _worded(faults: Mapping[str, Fault], dialect: Dialect) -> Mapping[str, Sequence[Fault]]:
-    """Return the faults for which a dialect has words, each as a sequence of one."""
-    return {
-        name: [fault] for name, fault in faults.items() if dialect.wordless_faults.isdisjoint(fault)
-    }
+    """Return the faults for which a dialect has words, each as a sequence of one.
+
+    A ban whose end it does not tell is left out: it outlasts the chaos.
+    """
+    left_out = dialect.wordless_faults | ({"ban_rate"} if dialect.untold_ban_seconds else set())
+    return {name: [fault] for name, fault in faults.items() if left_out.isdisjoint(fault)}
