@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, tuple[str, Sequence[str]]] = {
             "connect-your-database",
             "adopt-your-table",
             "connect-your-exchange",
+            "try-another-exchange",
             "try-it-next-to-your-application",
             "run-in-production",
             "run-under-supervisord",

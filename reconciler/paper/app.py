@@ -8,6 +8,7 @@ admin routes under /paper/ skip all of this.
 import re
 from collections.abc import Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import assert_never
 
 import msgspec
@@ -41,7 +42,7 @@ from reconciler.paper.faults.effects import (
     ServerError,
 )
 from reconciler.paper.meters import Caller, Charge
-from reconciler.paper.request_log import DISCONNECTED, LoggedRequest
+from reconciler.paper.request_log import DISCONNECTED, REFUSED, LoggedRequest
 
 CLOSE_CONNECTION = "reconciler.paper.close_connection"
 """The extension of the ASGI scope that closes the connection; `reconciler.paper.server` adds it."""
@@ -71,7 +72,7 @@ async def handle_request(exchange: PaperExchange, route: Route, http_request: Re
     caller = Caller(address=request.address, api_key=exchange.dialect.api_key(request))
     target, cost = exchange.dialect.target(request), route.cost_of(request)
     charge = exchange.meter.charge(caller, cost, at_ms)
-    response = await _respond(exchange, request, target, caller, charge)
+    response, is_refused = await _respond(exchange, request, target, caller, charge)
     exchange.request_log.record(
         LoggedRequest(
             number=exchange.request_log.next_number,
@@ -80,7 +81,7 @@ async def handle_request(exchange: PaperExchange, route: Route, http_request: Re
             route=route.name,
             symbol=target.symbol,
             weight=max(cost.values(), default=0),
-            status=_status(response),
+            status=_status(response, is_refused=is_refused),
             retry_after_seconds=_retry_after_seconds(response),
         )
     )
@@ -120,7 +121,8 @@ async def _respond(
     target: RequestTarget,
     caller: Caller,
     charge: Charge,
-) -> Response:
+) -> tuple[Response, bool]:
+    """Return the response, and whether it refuses the request."""
     rules = exchange.faults.rules_for(target.route, exchange.clock_ms())
     try:
         _refuse_beyond_limit(exchange, request, charge)
@@ -128,17 +130,15 @@ async def _respond(
         for effect in effects:
             await _apply_effect(exchange, request, caller, effect)
         answer = PaperAnswer(body=_encode_answer(exchange, request, target, effects, rules))
+        is_refused = False
     except _Disconnected:
-        return ClosedConnection()
+        return ClosedConnection(), True
     except Refused as refused:
         answer = refused.answer
-    headers = {**exchange.dialect.limit_headers(charge), **answer.headers}
-    return Response(
-        answer.body,
-        answer.status,
-        replace_headers(headers, rules, target),
-        answer.media_type,
-    )
+        is_refused = True
+    told = {**exchange.dialect.limit_headers(charge), **answer.headers}
+    headers = replace_headers(told, rules, target)
+    return Response(answer.body, answer.status, headers, answer.media_type), is_refused
 
 
 def _refuse_beyond_limit(exchange: PaperExchange, request: PaperRequest, charge: Charge) -> None:
@@ -217,9 +217,11 @@ def _answer(
     return answer if emptied is None else emptied
 
 
-def _status(response: Response) -> str:
+def _status(response: Response, *, is_refused: bool) -> str:
     if isinstance(response, ClosedConnection):
         return DISCONNECTED
+    if is_refused and response.status_code == HTTPStatus.OK:
+        return REFUSED
     return str(response.status_code)
 
 

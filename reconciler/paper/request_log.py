@@ -10,6 +10,8 @@ DEFAULT_CAPACITY = 100_000
 ANSWERED = "200"
 DISCONNECTED = "disconnected"
 """Stands in place of an HTTP status if there was no answer."""
+REFUSED = "refused"
+"""Stands in place of HTTP status 200 if the body refuses the request, as some venues word errors."""
 
 
 class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -18,7 +20,7 @@ class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         number: Counts the requests since the start, in the order of their answers.
         at_ms: When it arrived, in ms since 1970.
-        status: The HTTP status of the answer, or `DISCONNECTED`.
+        status: The HTTP status of the answer, `DISCONNECTED` or `REFUSED`.
         retry_after_seconds: The pause that the answer asked for.
     """
 
@@ -38,7 +40,7 @@ class RequestLog:
     Attributes:
         started_ms: When the counts began, in ms since 1970.
         count_by_route: All requests.
-        rejected_by_status: Requests that were not answered with HTTP 200.
+        rejected_by_status: Requests that got no answer, or a refusal.
     """
 
     def __init__(self, *, started_ms: int, capacity: int = DEFAULT_CAPACITY) -> None:

@@ -54,7 +54,7 @@ class ChaosReport(RunReport):
 
     Attributes:
         faults_injected: The kinds of fault that the exchange had.
-        requests_refused: The requests that were not answered with HTTP 200.
+        requests_refused: The requests that got no answer, or a refusal.
         workers_killed: The workers that were killed.
         holds_made: The holds that were made, resolved or not.
         sweeps_afterwards: The sweeps after the chaos until every row was right.

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 
 import httpx
 import pytest
@@ -176,6 +177,16 @@ def test_faults_of_every_route_can_be_set_by_its_name(served: Served) -> None:
         rule = FaultRule(route=route.name, disconnect_rate=1)
         body = {"route": rule.route, "disconnect_rate": rule.disconnect_rate}
         assert served.client.post("/paper/faults", json=body).status_code == 200
+
+
+def test_an_error_with_http_200_counts_as_refused(served: Served) -> None:
+    served.exchange.faults.set(FaultRule(refusal_rate=1), served.exchange.clock_ms())
+    path = served.exchange.dialect.public_path
+
+    status = served.client.get(path).status_code
+
+    rejected = served.exchange.request_log.rejected_by_status
+    assert rejected == {"refused" if status == HTTPStatus.OK else str(status): 1}
 
 
 def test_an_unknown_dialect_is_answered_with_the_nearest_names() -> None:
