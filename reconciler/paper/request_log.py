@@ -11,7 +11,7 @@ ANSWERED = "200"
 DISCONNECTED = "disconnected"
 """Stands in place of an HTTP status if there was no answer."""
 REFUSED = "refused"
-"""Stands in place of HTTP status 200 if the body refuses the request, as some venues word errors."""
+"""Stands in place of HTTP status 200 if the body refuses the request, as at some venues."""
 
 
 class LoggedRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
