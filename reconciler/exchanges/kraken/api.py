@@ -171,7 +171,12 @@ def _kind(status: int, error: str | None) -> ErrorKind:
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return ErrorKind.TRANSIENT
     if error is not None:
-        return kind_of(error)
+        kind = kind_of(error)
+        is_of_kraken = status == httpx.codes.OK
+        # That an order does not exist is believed only as Kraken says it.
+        return (
+            kind if is_of_kraken or kind is not ErrorKind.ORDER_NOT_FOUND else ErrorKind.TRANSIENT
+        )
     return _KINDS_BY_STATUS.get(status, ErrorKind.REJECTED)
 
 

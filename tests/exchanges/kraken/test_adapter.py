@@ -274,6 +274,7 @@ async def test_warning_comes_with_an_answer(server: KrakenServer) -> None:
         (errors("EOrder:New"), RequestRejected, "New"),
         (errors("ENew:New", status=400), RequestRejected, "New"),
         (errors("EOrder:Unknown order", status=503), Unavailable, "HTTP 503"),
+        (errors("EOrder:Unknown order", status=404), Unavailable, "HTTP 404"),
         (Answer(body=b"<html>", status=520), Unavailable, "HTTP 520"),
         (Answer(body=b"<html>", status=404), RequestRejected, "EXCHANGE_BASE_URL"),
     ],
