@@ -13,7 +13,8 @@ Guarantees:
 4. No error's text carries a token, a key or a secret.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from typing import TypeVar
@@ -153,10 +154,9 @@ class Coinbase:
                 hint="give the key the permission View at the exchange",
             )
         uuid = response.value.portfolio_uuid
-        return Account(
-            identity=uuid.lower() if uuid else None,
-            clock_offset=await self._api.server_offset(),
-        )
+        with self._unauthorized_is_refused():
+            clock_offset = await self._api.server_offset()
+        return Account(identity=uuid.lower() if uuid else None, clock_offset=clock_offset)
 
     async def fetch_clock_offset(self) -> timedelta:
         """Ask how far the exchange's clock is ahead of ours. Every call sends a request.
@@ -164,7 +164,8 @@ class Coinbase:
         Raises:
             ExchangeError: the exchange did not answer.
         """
-        return await self._api.measure_offset()
+        with self._unauthorized_is_refused():
+            return await self._api.measure_offset()
 
     async def fetch_symbols(self) -> frozenset[str]:
         """Ask which products the exchange lists, whether they trade now or not.
@@ -172,9 +173,10 @@ class Coinbase:
         Raises:
             ExchangeError: the exchange did not answer.
         """
-        symbols = await self._api.get_unsigned(
-            PRODUCTS_PATH, {}, ONE_PUBLIC, decode_symbols, max_bytes=MAX_SYMBOLS_BYTES
-        )
+        with self._unauthorized_is_refused():
+            symbols = await self._api.get_unsigned(
+                PRODUCTS_PATH, {}, ONE_PUBLIC, decode_symbols, max_bytes=MAX_SYMBOLS_BYTES
+            )
         self._products = products_by_letters(symbols)
         return symbols
 
@@ -246,8 +248,17 @@ class Coinbase:
         Raises:
             ExchangeError: there is no usable answer.
         """
-        try:
+        with self._unauthorized_is_refused():
             return await self._api.send(request, decode, subject=subject)
+
+    @contextmanager
+    def _unauthorized_is_refused(self) -> Iterator[None]:
+        """Refuse the credentials if the exchange does.
+
+        What is signed was sent twice, the second time with the exchange's own time, and what is not
+        signed has no time: so it is not the clock.
+        """
+        try:
+            yield
         except ClockSkew as unauthorized:
-            # It was sent twice, the second time with the exchange's own time: it is not the clock.
             raise Refused(str(unauthorized), hint=self._hint) from None

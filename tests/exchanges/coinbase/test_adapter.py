@@ -351,6 +351,17 @@ async def test_key_that_is_refused_twice_is_a_persons_task(fake: FakeVenue) -> N
     assert len(fake.paths()) == 2
 
 
+async def test_public_route_that_wants_a_key_is_a_persons_task(fake: FakeVenue) -> None:
+    fake.answers_next("time", UNAUTHORIZED)
+    fake.answers_next("market/products", UNAUTHORIZED)
+
+    async with opened(fake.url) as exchange:
+        with pytest.raises(Refused, match="time: HTTP 401"):
+            await exchange.fetch_clock_offset()
+        with pytest.raises(Refused, match="products: HTTP 401"):
+            await exchange.fetch_symbols()
+
+
 @pytest.mark.parametrize(
     ("canned", "expected"),
     [
