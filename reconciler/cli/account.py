@@ -39,7 +39,7 @@ def confirm_command(*, by: str | None) -> None:
     operator = required_operator(by)
     with open_database("holds") as (database, settings):
         found = configured_venue(settings)
-        account = asyncio.run(read_account(found, settings.credentials))
+        account = asyncio.run(read_account(found, settings))
         if account.identity is None:
             raise ConfigurationError([Problem(what=UNNAMED, hint=UNNAMED_HINT)])
         with database.transaction() as connection:

@@ -65,9 +65,9 @@ def check_command(*, as_json: bool) -> None:
     Checks the settings; the database and its clock; the table orders, and which of its open rows
     will be followed; the reconciler's tables, index and rights; other programs over the table;
     whether an order can be locked and written, which is undone; what holds vacuum back; the
-    exchange, its credentials, clock and account, and whether it lists the symbols of the open
-    orders; and the host of the metrics. Changes nothing. Asks the exchange for the account and its
-    symbols.
+    exchange, its credentials, clock, account and limits, which requests the key may use, and
+    whether it lists the symbols of the open orders; and the host of the metrics. Changes nothing.
+    Asks the exchange for the account, its symbols, and about an order that does not exist.
 
     Exits with code 0 if a run can start (warnings included), 78 if the configuration is wrong, 69
     if a service does not answer.
@@ -182,7 +182,7 @@ def _symbols_check(
         return check_symbols(
             database,
             UserTable(settings.orders),
-            lambda: asyncio.run(read_listing(venue, settings.credentials)),
+            lambda: asyncio.run(read_listing(venue, settings)),
         )
 
     return check_listed

@@ -8,7 +8,7 @@ Otherwise it is in `failures` with the reason. Together they cover every order.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import httpx
 
@@ -61,6 +61,7 @@ class Venue:
         account_identity: What `Account.identity` is at this exchange, for a person; None if the
             exchange never names the account of a key.
         key_form: How it writes the keys that it issues.
+        absent_order_id: An id in its form that no order of ours has, for `check` to ask about.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Venue:
     needs_nonce: bool = False
     account_identity: str | None = None
     key_form: KeyForm = ANY_KEY
+    absent_order_id: str = "1"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +144,23 @@ class Exchange(Protocol):
 
     async def close(self) -> None:
         """Close the connections."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestTrial:
+    """A kind of request that was sent once, and why it failed; None if it was answered."""
+
+    what: str
+    failure: Failure | None
+
+
+@runtime_checkable
+class TriesRequests(Protocol):
+    """An exchange that can send one harmless request of each kind that its searches need."""
+
+    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
+        """Ask about `ref`, an order that does not exist, in every way. Never raises."""
         ...
 
 

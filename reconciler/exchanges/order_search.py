@@ -41,7 +41,7 @@ Guarantees:
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Generic, assert_never
 
 import structlog
 
@@ -54,9 +54,16 @@ from reconciler.errors import (
     RateLimited,
     Refused,
 )
-from reconciler.exchanges.base import Failure, LookupResult, OrderRef
+from reconciler.exchanges.base import Failure, LookupResult, OrderRef, RequestTrial
 from reconciler.exchanges.query_plan.protocol import Outcome, QueryPlan, Search
-from reconciler.exchanges.query_plan.queries import Query
+from reconciler.exchanges.query_plan.queries import (
+    GetOrder,
+    ListEndedOrders,
+    ListOpenOrders,
+    ListOrdersFrom,
+    ManyOrders,
+    Query,
+)
 from reconciler.exchanges.query_result import QueryResult
 from reconciler.exchanges.unexpected_errors import unexpected_as_malformed
 
@@ -109,6 +116,16 @@ class OrderSearch(Generic[Search]):
         _complete(found, wanted)
         return found
 
+    async def try_each(self, ref: OrderRef) -> Sequence[RequestTrial]:
+        """Send one request of each kind, about `ref`, one after another. Never raises."""
+        trials = []
+        for query in self._plan.samples(ref):
+            sending = _Sending(semaphore=asyncio.Semaphore(1))
+            result = await self._send(query, frozenset({ref}), sending)
+            failure = result.failures.get(ref) if result.failure is None else result.failure
+            trials.append(RequestTrial(what=_words_of(query), failure=failure))
+        return trials
+
     async def _send_round(
         self, queries: Sequence[Query], search: Search, sending: _Sending
     ) -> list[Outcome]:
@@ -133,6 +150,26 @@ class OrderSearch(Generic[Search]):
                 return QueryResult(failure=failure)
             except Exception as error:  # noqa: BLE001 - one request's fault must not end the process
                 return QueryResult(failure=unexpected_as_malformed(error))
+
+
+def _words_of(query: Query) -> str:
+    match query:
+        case GetOrder(step=step):
+            return "look up one order" + _place(step)
+        case ManyOrders(step=step):
+            return "look up several orders" + _place(step)
+        case ListOpenOrders():
+            return "list open orders"
+        case ListEndedOrders():
+            return "list ended orders"
+        case ListOrdersFrom():
+            return "list orders from an id on"
+        case _:
+            assert_never(query)
+
+
+def _place(step: int) -> str:
+    return "" if step == 0 else f" in place {step + 1}"
 
 
 def _complete(found: LookupResult, wanted: frozenset[OrderRef]) -> None:

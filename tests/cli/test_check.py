@@ -39,6 +39,8 @@ ALL = [
     "exchange",
     "exchange clock",
     "account",
+    "exchange limits",
+    "exchange requests",
     "symbols",
     "statsd",
 ]

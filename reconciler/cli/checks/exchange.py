@@ -1,31 +1,24 @@
 """Checks of the exchange: its answer, its clock, our credentials, our account, its symbols."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TypeVar
 
+from reconciler.cli.checks.asking import ANSWER_SECONDS, ask_exchange
 from reconciler.cli.checks.database import clock_result
+from reconciler.cli.checks.requests import LIMITS_CHECK, REQUESTS_CHECK, check_requests
 from reconciler.cli.checks.result import CheckResult, failed, passed, skipped, warning
 from reconciler.cli.checks.symbol_fixes import Listing
 from reconciler.cli.checks.symbols import CHECK as SYMBOLS_CHECK
 from reconciler.errors import ConfigurationError, Problem, ReconcilerError
 from reconciler.exchanges.base import Account, Exchange, Venue
 from reconciler.exchanges.configured_venue import configured_venue
-from reconciler.exchanges.registry import open_exchange
-from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.orders.account import OTHER_ACCOUNT_HINT, UNNAMED, UNNAMED_HINT
-from reconciler.resilience.budget import LocalBudget
-from reconciler.resilience.rate_limits import RateLimits
-from reconciler.settings import Credentials, Settings
-
-T = TypeVar("T")
+from reconciler.settings import Settings
 
 CHECK = "exchange"
 CLOCK_CHECK = "exchange clock"
 ACCOUNT_CHECK = "account"
-ANSWER_SECONDS = 10.0
 
 
 def check_exchange(
@@ -39,9 +32,9 @@ def check_exchange(
     """
     try:
         found = configured_venue(settings)
-        account = asyncio.run(read_account(found, settings.credentials))
+        account = asyncio.run(read_account(found, settings))
     except ReconcilerError as error:
-        later = (CLOCK_CHECK, ACCOUNT_CHECK, SYMBOLS_CHECK)
+        later = (CLOCK_CHECK, ACCOUNT_CHECK, LIMITS_CHECK, REQUESTS_CHECK, SYMBOLS_CHECK)
         return [failed(CHECK, error), *(skipped(check, "the exchange answers") for check in later)]
     if account.identity is None:
         known_as, account_check = "accepts our credentials", _unnamed_account_result(settings)
@@ -54,6 +47,7 @@ def check_exchange(
         passed(CHECK, f"{found.name} at {found.base_url} {known_as}"),
         clock_result(CLOCK_CHECK, account.clock_offset, whose="the exchange's clock"),
         account_check,
+        *check_requests(settings, found),
         check_symbols(found),
     ]
 
@@ -83,12 +77,12 @@ def account_result(account: Account, remembered: str | None) -> CheckResult:
 
 def skip_exchange() -> Sequence[CheckResult]:
     """Return the skipped results of all checks of an exchange whose settings are wrong."""
-    checks = (CHECK, CLOCK_CHECK, ACCOUNT_CHECK, SYMBOLS_CHECK)
+    checks = (CHECK, CLOCK_CHECK, ACCOUNT_CHECK, LIMITS_CHECK, REQUESTS_CHECK, SYMBOLS_CHECK)
     return [skipped(check, "the EXCHANGE_ settings are valid") for check in checks]
 
 
 async def read_account(
-    venue: Venue, credentials: Credentials, *, answer_seconds: float = ANSWER_SECONDS
+    venue: Venue, settings: Settings, *, answer_seconds: float = ANSWER_SECONDS
 ) -> Account:
     """Ask `venue` for the account of the credentials.
 
@@ -96,10 +90,10 @@ async def read_account(
         ConfigurationError: the credentials cannot be of this exchange.
         ExchangeError: it does not answer, or does not accept them.
     """
-    return await _ask(venue, credentials, lambda one: one.fetch_account(), answer_seconds)
+    return await ask_exchange(venue, settings, lambda one: one.fetch_account(), answer_seconds)
 
 
-async def read_listing(venue: Venue, credentials: Credentials) -> Listing:
+async def read_listing(venue: Venue, settings: Settings) -> Listing:
     """Ask `venue` which symbols it lists.
 
     Raises:
@@ -111,23 +105,4 @@ async def read_listing(venue: Venue, credentials: Credentials) -> Listing:
         symbols = await exchange.fetch_symbols()
         return Listing(symbols=symbols, request_symbol=exchange.request_symbol)
 
-    return await _ask(venue, credentials, fetch, ANSWER_SECONDS)
-
-
-async def _ask(
-    venue: Venue,
-    credentials: Credentials,
-    question: Callable[[Exchange], Awaitable[T]],
-    answer_seconds: float,
-) -> T:
-    exchange = open_exchange(
-        venue,
-        credentials=credentials,
-        sender=SingleAttempt(answer_seconds),
-        budget=LocalBudget(RateLimits(venue.limits, share=1)),
-        clock=lambda: datetime.now(UTC),
-    )
-    try:
-        return await question(exchange)
-    finally:
-        await exchange.close()
+    return await ask_exchange(venue, settings, fetch)

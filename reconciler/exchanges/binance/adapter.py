@@ -24,7 +24,15 @@ from reconciler.domain.report import Answer
 from reconciler.errors import RequestRejected
 from reconciler.exchanges.api_client import ApiClient, ApiResponse
 from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse, as_exception
-from reconciler.exchanges.base import Account, Clock, Failure, LookupResult, OrderRef, Venue
+from reconciler.exchanges.base import (
+    Account,
+    Clock,
+    Failure,
+    LookupResult,
+    OrderRef,
+    RequestTrial,
+    Venue,
+)
 from reconciler.exchanges.binance.api_client import BinanceApi
 from reconciler.exchanges.binance.constants import (
     ACCOUNT_COST,
@@ -115,6 +123,10 @@ class Binance:
         for ref, reason in invalid.items():
             found.answers[ref] = order_fault(ref, reason, now)
         return as_called(found, asked.spellings)
+
+    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
+        """Send one request of each kind, about an order that does not exist."""
+        return await self._search.try_each(ref)
 
     async def fetch_account(self) -> Account:
         """Ask which account the key belongs to, and how far the exchange's clock is ahead of ours.

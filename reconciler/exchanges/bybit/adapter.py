@@ -28,7 +28,7 @@ import httpx
 from reconciler.errors import Malformed, RequestRejected, Unavailable
 from reconciler.exchanges.api_client import ApiClient
 from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse, as_exception
-from reconciler.exchanges.base import Account, Clock, LookupResult, OrderRef, Venue
+from reconciler.exchanges.base import Account, Clock, LookupResult, OrderRef, RequestTrial, Venue
 from reconciler.exchanges.bybit.constants import (
     ACCOUNT_COST,
     ACCOUNT_PATH,
@@ -129,6 +129,10 @@ class Bybit:
         for ref, reason in invalid.items():
             found.answers[ref] = order_fault(ref, reason, now)
         return as_called(found, asked.spellings)
+
+    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
+        """Send one request of each kind, about an order that does not exist."""
+        return await self._search.try_each(ref)
 
     async def fetch_account(self) -> Account:
         """Ask which user the key belongs to, and how far the exchange's clock is ahead of ours.

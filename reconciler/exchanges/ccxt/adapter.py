@@ -40,6 +40,7 @@ from reconciler.exchanges.base import (
     LookupResult,
     Nonces,
     OrderRef,
+    RequestTrial,
     Venue,
 )
 from reconciler.exchanges.ccxt.client import (
@@ -149,6 +150,10 @@ class CcxtBridge:
         now = self._clock()
         found.answers.update((ref, _unlisted(ref, now)) for ref in unlisted)
         return as_called(found, asked.spellings)
+
+    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
+        """Send one request of each kind, about an order that does not exist."""
+        return await self._search.try_each(ref)
 
     async def fetch_account(self) -> Account:
         """Prove that the credentials may read orders. ccxt does not tell whose they are.

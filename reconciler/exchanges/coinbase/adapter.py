@@ -25,7 +25,7 @@ import structlog
 from reconciler.errors import ClockSkew, Refused, RequestRejected
 from reconciler.exchanges.api_client import ApiClient, ApiRequest, ApiResponse
 from reconciler.exchanges.api_errors import Decoder, ErrorResponse, as_exception, refusal_hint
-from reconciler.exchanges.base import Account, Clock, LookupResult, OrderRef, Venue
+from reconciler.exchanges.base import Account, Clock, LookupResult, OrderRef, RequestTrial, Venue
 from reconciler.exchanges.coinbase.api import CoinbaseApi
 from reconciler.exchanges.coinbase.constants import (
     BATCH_PATH,
@@ -137,6 +137,10 @@ class Coinbase:
         for ref, reason in invalid.items():
             found.answers[ref] = order_fault(ref, reason, now)
         return as_called(found, asked.spellings)
+
+    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
+        """Send one request of each kind, about an order that does not exist."""
+        return await self._search.try_each(ref)
 
     async def fetch_account(self) -> Account:
         """Ask for the key's portfolio, and how far the exchange's clock is ahead of ours.

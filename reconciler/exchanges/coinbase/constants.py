@@ -50,6 +50,7 @@ examples of ccxt's coinbase.py and of the issues of coinbase-advanced-py)."""
 
 VENUE = Venue(
     name="coinbase",
+    absent_order_id="00000000-0000-4000-8000-000000000000",
     base_url="https://api.coinbase.com",
     # "REST API Rate Limits": 30 private requests a second for a user, 10 public ones for an
     # address. The page is quoted in ccxt's coinbase.py and in nautilus_coinbase.

@@ -30,7 +30,15 @@ from reconciler.exchanges.api_errors import (
     ErrorResponse,
     as_exception,
 )
-from reconciler.exchanges.base import Account, Clock, LookupResult, Nonces, OrderRef, Venue
+from reconciler.exchanges.base import (
+    Account,
+    Clock,
+    LookupResult,
+    Nonces,
+    OrderRef,
+    RequestTrial,
+    Venue,
+)
 from reconciler.exchanges.kraken.api import KrakenApi
 from reconciler.exchanges.kraken.constants import (
     CLOSED_COST,
@@ -140,6 +148,10 @@ class Kraken:
         for ref, reason in invalid.items():
             found.answers[ref] = order_fault(ref, reason, now)
         return as_called(found, asked.spellings)
+
+    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
+        """Send one request of each kind, about an order that does not exist."""
+        return await self._search.try_each(ref)
 
     async def fetch_account(self) -> Account:
         """Ask which account the key belongs to, and how far the exchange's clock is ahead of ours.

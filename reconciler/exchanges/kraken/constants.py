@@ -52,6 +52,7 @@ default". Open orders have no pages.
 
 VENUE = Venue(
     name="kraken",
+    absent_order_id="OAAAAA-AAAAA-AAAAAA",
     base_url="https://api.kraken.com",
     limits=(
         # "Spot REST rate limits", of the lowest tier (Starter). Intermediate has 20 and falls by

@@ -25,7 +25,15 @@ from reconciler.domain.report import Absent
 from reconciler.errors import BreakerOpen, ExchangeError, NotSent
 from reconciler.exchanges.api_client import ApiClient
 from reconciler.exchanges.api_errors import ErrorResponse, as_exception
-from reconciler.exchanges.base import Account, Clock, Failure, LookupResult, OrderRef, Venue
+from reconciler.exchanges.base import (
+    Account,
+    Clock,
+    Failure,
+    LookupResult,
+    OrderRef,
+    RequestTrial,
+    Venue,
+)
 from reconciler.exchanges.okx.api import OkxApi, decode_account, decode_symbols
 from reconciler.exchanges.okx.constants import (
     ACCOUNT_COST,
@@ -128,6 +136,10 @@ class Okx:
         result = as_called(found, asked.spellings)
         result.failures.update(unspelled)
         return result
+
+    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
+        """Send one request of each kind, about an order that does not exist."""
+        return await self._search.try_each(ref)
 
     async def fetch_account(self) -> Account:
         """Ask which account the key belongs to, and how far the exchange's clock is ahead of ours.

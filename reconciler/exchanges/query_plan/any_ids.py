@@ -121,6 +121,22 @@ class AnyIds:
         """Return the orders for which `query` is sent."""
         return search.round[query]
 
+    def samples(self, ref: OrderRef) -> Sequence[Query]:
+        """Return a look-up in each place, and a page of each list."""
+        samples: list[Query] = []
+        for step, place in enumerate(self.queries.places):
+            if place.one_order is not None:
+                samples.append(GetOrder(ref=ref, step=step))
+            if place.many_orders is not None:
+                samples.append(ManyOrders(refs=(ref,), step=step))
+        if (open_list := self.queries.open_list) is not None:
+            of_symbol = open_list.of_symbol is not None
+            samples.append(ListOpenOrders(symbol=ref.symbol if of_symbol else None))
+        if (ended_list := self.queries.ended_list) is not None:
+            of_symbol = ended_list.of_symbol is not None
+            samples.append(ListEndedOrders(symbol=ref.symbol if of_symbol else None))
+        return samples
+
     def advance(self, search: SearchState, outcomes: Sequence[Outcome]) -> Progress[SearchState]:
         """Return the search after a round, with the answers and failures that count."""
         after = _Round(search=search, plan=self)

@@ -401,6 +401,15 @@ class AscendingIds:
         """Return the orders for which `query` is sent."""
         return covered_orders(search, query)
 
+    def samples(self, ref: OrderRef) -> Sequence[Query]:
+        """Return a look-up, and both lists of the symbol."""
+        number = order_number(ref.external_order_id) or 0
+        return (
+            GetOrder(ref=ref),
+            ListOpenOrders(symbol=ref.symbol),
+            ListOrdersFrom(symbol=ref.symbol, from_id=number),
+        )
+
     def advance(self, search: SearchState, outcomes: Sequence[Outcome]) -> Progress[SearchState]:
         """Return the search after a round. What a query says of an order counts at once."""
         answers: dict[OrderRef, Answer] = {}

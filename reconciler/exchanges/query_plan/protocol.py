@@ -44,6 +44,10 @@ class QueryPlan(Protocol[Search]):
         """Return the search after a round with these outcomes, one for each of its queries."""
         ...
 
+    def samples(self, ref: OrderRef) -> Sequence[Query]:
+        """Return one query of each kind that the plan may use, about `ref`: `check` tries them."""
+        ...
+
     def learn(self, search: Search, outcomes: Sequence[Outcome]) -> Self:
         """Return the plan with better estimates. `search` is the one that the round was for."""
         ...
