@@ -2,7 +2,7 @@ import asyncio
 import pickle
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import timedelta
 
 import httpx
@@ -14,6 +14,7 @@ from reconciler.errors import (
     ClockSkew,
     ExchangeError,
     Malformed,
+    NotSent,
     RateLimited,
     Refused,
     RequestRejected,
@@ -580,3 +581,66 @@ async def test_no_answer_pauses_us_for_longer_than_any_ban(
     )
 
     assert ("pause", 259_200) in budget.events
+
+
+class DeniedTurn(AbstractAsyncContextManager[None]):
+    async def __aenter__(self) -> None:
+        raise NotSent("this worker is shutting down")
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+
+async def test_waiting_for_a_turn_takes_nothing_of_the_attempt_and_is_no_failure(
+    breaker: Breaker, usage: UsageCounter, sleep: FakeSleep
+) -> None:
+    timeout = timedelta(milliseconds=20)
+    policy = RequestPolicy(
+        budget=FakeBudget(),
+        breaker=breaker,
+        retry=RetryPolicy(retries=0),
+        usage=usage,
+        attempt_timeout=timeout,
+        sleep=sleep,
+    )
+    ends_of_turns: list[str] = []
+
+    @asynccontextmanager
+    async def turn() -> AsyncIterator[None]:
+        await asyncio.sleep(5 * timeout.total_seconds())
+        yield
+        ends_of_turns.append("end")
+
+    answer = await policy.call(LIGHT, FailingRequest(), turn=turn)
+
+    assert (answer, ends_of_turns) == ("answer", ["end"])
+    assert usage.take().errors == {}
+    assert breaker.snapshot().failure_ages_seconds == ()
+
+
+async def test_denied_turn_sends_nothing_and_is_no_failure(
+    policy: RequestPolicy, breaker: Breaker, usage: UsageCounter
+) -> None:
+    send = FailingRequest()
+
+    with pytest.raises(NotSent):
+        await policy.call(LIGHT, send, turn=DeniedTurn)
+
+    assert send.calls == 0
+    assert usage.take() == Usage()
+    assert breaker.snapshot().failure_ages_seconds == ()
+
+
+async def test_each_attempt_has_a_turn_of_its_own(policy: RequestPolicy, clock: FakeClock) -> None:
+    turns: list[str] = []
+
+    @asynccontextmanager
+    async def turn() -> AsyncIterator[None]:
+        turns.append("begin")
+        try:
+            yield
+        finally:
+            turns.append("end")
+
+    await policy.call(LIGHT, FailingRequest(*outages(2), clock=clock), turn=turn)
+
+    assert turns == ["begin", "end"] * 3
