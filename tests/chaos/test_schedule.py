@@ -3,6 +3,7 @@ from random import Random
 import msgspec
 import pytest
 
+from reconciler.paper.dialects import NAMES, load_dialect
 from reconciler.paper.dialects.binance import DIALECT
 from reconciler.paper.faults import FaultRule, TimelineStep
 from tests.chaos.schedule import KILLS, Schedule, partial_faults, plan_chaos, total_faults
@@ -56,3 +57,23 @@ def test_every_setting_of_the_fault_table_is_used() -> None:
 
     assert len(steps) == len(schedule.steps)
     assert used - limits == set(FaultRule.__struct_fields__) - limits
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_chaos_has_only_faults_for_which_the_exchange_has_words(name: str) -> None:
+    dialect = load_dialect(name)
+    schedule = plan_chaos(dialect, seconds=20, rng=Random(1))  # noqa: S311 - as above
+
+    routes = {step["faults"].get("route", "*") for step in schedule.steps}
+    settings = {setting for step in schedule.steps for setting in step["faults"]}
+
+    assert routes == {"*", *dialect.lookup_routes}
+    assert settings.isdisjoint(dialect.wordless_faults)
+    assert settings >= {"error_rate", "disconnect_rate", "rate_limit_rate", "bad_key_rate"}
+
+
+def test_a_ban_whose_end_nobody_is_told_is_left_out() -> None:
+    kraken = plan_chaos(load_dialect("kraken"), seconds=20, rng=Random(1))  # noqa: S311 - as above
+
+    assert "bans" not in kraken.faults
+    assert "bans" in a_schedule().faults

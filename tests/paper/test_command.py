@@ -17,7 +17,9 @@ from click.testing import CliRunner
 
 from reconciler.cli.app import cli
 from reconciler.http_server import bind
+from reconciler.paper.dialects import NAMES, load_dialect
 from reconciler.paper.listing import ListedOrder
+from reconciler.paper.market import market_for
 from reconciler.paper.process import PaperDidNotStart, PaperProcess
 from reconciler.paper.server import url_of
 
@@ -112,6 +114,38 @@ def test_child_accepts_a_timeline_and_lists_its_requests(paper: PaperProcess) ->
         ("ping", "200"),
     ]
     assert paper.stats()["requests"]["ping"] == before + 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_child_speaks_the_dialect_and_accepts_the_key_that_it_is_given(name: str) -> None:
+    dialect = load_dialect(name)
+
+    with PaperProcess(dialect=name, key=dialect.new_key(), command=COMMAND) as process:
+        process.seed(orders=2, symbols=1)
+        answer = httpx.get(f"{process.url}{dialect.public_path}", trust_env=False)
+        rows = [(order.row_symbol, order.row_order_id) for order in process.orders()]
+        numbers = [order.order_id for order in process.orders()]
+
+    assert answer.status_code == 200
+    assert rows == [
+        (dialect.symbol(market_for("BTCUSDT")), dialect.order_id(number)) for number in numbers
+    ]
+
+
+def test_unknown_dialect_ends_with_code_78_and_the_nearest_name() -> None:
+    ended = CliRunner().invoke(cli, ["paper"], env={"PAPER_DIALECT": "coinbse"})
+
+    assert ended.exit_code == 78
+    assert "no dialect 'coinbse': choose coinbase" in ended.output
+
+
+def test_a_dialect_without_a_passphrase_refuses_one_with_code_78() -> None:
+    options = ["--api-key", "k", "--api-secret", "s", "--api-passphrase", "p"]
+
+    ended = CliRunner().invoke(cli, ["paper", *options])
+
+    assert ended.exit_code == 78
+    assert "no passphrase" in ended.output
 
 
 def test_child_shows_no_secret_on_its_command_line(paper: PaperProcess) -> None:
