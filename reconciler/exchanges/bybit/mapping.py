@@ -9,7 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from reconciler.domain.report import Answer, OrderFault
+from reconciler.domain.report import Answer, OrderFault, Report
+from reconciler.domain.status import TERMINAL
 from reconciler.errors import Malformed, UnreadableRow
 from reconciler.exchanges.base import Failure, OrderRef
 from reconciler.exchanges.bybit.raw_orders import OrderPage, RawOrder, decode_page
@@ -64,6 +65,9 @@ def result_of_list(
     for ref in wanted:
         by_id[ref.external_order_id].append(ref)
     answers, failures = _read(page, by_id, fetched_at)
+    if any(raw.symbol is None or raw.order_id is None for raw in page.orders):
+        # Such a row may be another entry of any order: an end that it may deny is looked up.
+        answers = {ref: answer for ref, answer in answers.items() if not _is_end(answer)}
     return QueryResult(
         answers=answers,
         failures=failures,
@@ -104,6 +108,10 @@ def _read(
     for ref in failures:
         answers.pop(ref, None)
     return answers, failures
+
+
+def _is_end(answer: Answer) -> bool:
+    return isinstance(answer, Report) and answer.status in TERMINAL
 
 
 def _answer(ref: OrderRef, raw: RawOrder | UnreadableOrder[str], fetched_at: datetime) -> Answer:
