@@ -62,6 +62,10 @@ Raises:
 """
 
 _MAX_DIGITS = 9
+_SERVER_ERROR = httpx.codes.INTERNAL_SERVER_ERROR
+
+ADDRESS_QUESTION = ": is EXCHANGE_BASE_URL the address of the exchange's API?"
+"""For a person, after the text of an answer that may come from another server."""
 
 BAD_REQUEST_HINT = (
     "update the reconciler: the exchange does not take requests as this version writes them; where"
@@ -171,17 +175,20 @@ def decoded(path: str, body: bytes, decode: Decoder[T]) -> T:
 def error_text(
     path: str, response: HttpResponse, code: int | str | None, message: str | None
 ) -> str:
-    """Return the text of an error: path, status, and the exchange's code and own text if any."""
+    """Return the text of an error: path, status, and the exchange's code and own text if any.
+
+    Without a code, or if there is no such path, another server may have answered.
+    """
     status = response.status
-    if code is not None:
+    if code is None:
+        said = excerpt(response.body)
+    else:
         said = (
             f"code {_printable(str(code), 40)}: {excerpt((message or '').encode(errors='replace'))}"
         )
-    elif status == httpx.codes.OK or status >= httpx.codes.INTERNAL_SERVER_ERROR:
-        said = excerpt(response.body)
-    else:
-        said = f"{excerpt(response.body)}: is EXCHANGE_BASE_URL the address of the exchange's API?"
-    return f"{path}: HTTP {status}, {said}"
+    may_be_another = code is None or status == httpx.codes.NOT_FOUND
+    question = ADDRESS_QUESTION if may_be_another and status < _SERVER_ERROR else ""
+    return f"{path}: HTTP {status}, {said}{question}"
 
 
 def excerpt(body: bytes) -> str:

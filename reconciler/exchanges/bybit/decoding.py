@@ -19,7 +19,6 @@ from reconciler.exchanges.api_errors import (
     decoded,
     error_result,
     error_text,
-    excerpt,
     pause_seconds,
 )
 from reconciler.exchanges.bybit.constants import (
@@ -151,7 +150,7 @@ def decode_response(
     envelope = _envelope(response.body)
     if response.status == httpx.codes.OK:
         if envelope is None:
-            raise Malformed(f"{path}: an answer without a retCode: {excerpt(response.body)}")
+            raise Malformed(error_text(path, response, None, None))
         if envelope.ret_code == 0:
             return decoded(path, response.body, decode)
     code = None if envelope is None or envelope.ret_code == 0 else envelope.ret_code

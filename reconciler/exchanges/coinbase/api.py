@@ -164,6 +164,8 @@ def _kind(status: int, code: str | None, message: str | None) -> ErrorKind:
         return ErrorKind.FIREWALL  # The API answers JSON: this comes from before it.
     if status >= _SERVER_ERROR:
         return ErrorKind.TRANSIENT
+    if status == _NOT_FOUND and code is None:
+        return ErrorKind.TRANSIENT  # Another server has no such path: the address may be wrong.
     return STATUS_KINDS.get(status) or ERROR_WORDS.get(code or "", ErrorKind.REJECTED)
 
 

@@ -60,6 +60,8 @@ _KINDS_BY_STATUS = {
     401: ErrorKind.REFUSED,
     # Kraken is behind Cloudflare (support, "Cloudflare (networking) errors").
     403: ErrorKind.FIREWALL,
+    # Another server than Kraken has no such path. It says nothing about an order.
+    404: ErrorKind.TRANSIENT,
     429: ErrorKind.RATE_LIMITED,
 }
 

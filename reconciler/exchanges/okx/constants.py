@@ -182,6 +182,8 @@ STATUS_KINDS: Mapping[int, ErrorKind] = MappingProxyType(
     {
         401: ErrorKind.REFUSED,
         403: ErrorKind.FIREWALL,
+        # Another server than OKX has no such path. It says nothing about an order.
+        404: ErrorKind.TRANSIENT,
         429: ErrorKind.RATE_LIMITED,
         451: ErrorKind.REFUSED,
     }

@@ -62,9 +62,6 @@ def test_404_about_an_order_says_that_it_is_not_found(word: str) -> None:
         (404, error("NOT_FOUND", "order not found in portfolio")),
         (404, error("NOT_FOUND", "")),
         (404, b'{"error":"NOT_FOUND"}'),
-        (404, b"404 page not found\n"),
-        (404, PAGE),
-        (404, b""),
         (404, b'{"errors":[{"id":"not_found","message":"Not found"}]}'),
         (400, error("NOT_FOUND", NO_SUCH_ORDER)),
         (410, error("NOT_FOUND", NO_SUCH_ORDER)),
@@ -73,6 +70,12 @@ def test_404_about_an_order_says_that_it_is_not_found(word: str) -> None:
 def test_what_is_not_about_an_order_is_never_not_found(status: int, body: bytes) -> None:
     with pytest.raises(RequestRejected):
         decoded(status, body)
+
+
+@pytest.mark.parametrize("body", [b"404 page not found\n", PAGE, b"", b"[]"])
+def test_404_of_another_server_says_nothing_about_the_order(body: bytes) -> None:
+    with pytest.raises(Unavailable, match="EXCHANGE_BASE_URL"):
+        decoded(404, body)
 
 
 CASES: dict[str, tuple[int, bytes, type[ExchangeError]]] = {

@@ -276,7 +276,7 @@ async def test_warning_comes_with_an_answer(server: KrakenServer) -> None:
         (errors("EOrder:Unknown order", status=503), Unavailable, "HTTP 503"),
         (errors("EOrder:Unknown order", status=404), Unavailable, "HTTP 404"),
         (Answer(body=b"<html>", status=520), Unavailable, "HTTP 520"),
-        (Answer(body=b"<html>", status=404), RequestRejected, "EXCHANGE_BASE_URL"),
+        (Answer(body=b"<html>", status=404), Unavailable, "EXCHANGE_BASE_URL"),
     ],
     ids=str,
 )
@@ -347,7 +347,7 @@ async def test_nonce_that_is_always_refused_is_named(server: KrakenServer) -> No
 
     error = found.failures[ref_of(1)]
     assert isinstance(error, Refused)
-    assert "another program uses this one" in error.hint
+    assert "an API key for this program alone" in error.hint
     assert len(server.requests) == 4
 
 

@@ -340,7 +340,7 @@ def test_an_unknown_code_is_an_error_of_the_request_alone_and_is_named(code: obj
         (400, ErrorKind.REJECTED),
         (401, ErrorKind.REFUSED),
         (403, ErrorKind.FIREWALL),
-        (404, ErrorKind.REJECTED),
+        (404, ErrorKind.TRANSIENT),
         (429, ErrorKind.RATE_LIMITED),
         (451, ErrorKind.REFUSED),
         (500, ErrorKind.TRANSIENT),
