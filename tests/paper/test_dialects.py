@@ -1,8 +1,10 @@
 """What holds for every dialect of the paper exchange."""
 
 from collections.abc import Iterator
+from configparser import ConfigParser
 from dataclasses import dataclass
 from http import HTTPStatus
+from pathlib import Path
 
 import httpx
 import pytest
@@ -26,6 +28,7 @@ from reconciler.paper.market import list_markets
 from reconciler.paper.orders import SeedOptions
 from reconciler.paper.server import new_exchange, serve_in_thread
 
+ROOT = Path(__file__).parents[2]
 NUMBERS = (1, 7, 999, 10**9, 10**10 - 1, 2**53 + 1, 2**53 + 10**10)
 REFUSALS: dict[str, Refusal] = {
     "rate_limit_rate": RateLimit(seconds=2),
@@ -187,6 +190,15 @@ def test_an_error_with_http_200_counts_as_refused(served: Served) -> None:
 
     rejected = served.exchange.request_log.rejected_by_status
     assert rejected == {"refused" if status == HTTPStatus.OK else str(status): 1}
+
+
+def test_no_contract_forgets_a_dialect() -> None:
+    contracts = ConfigParser()
+    contracts.read(ROOT / "setup.cfg")
+
+    apart = contracts["importlinter:contract:dialects"]["modules"].split()
+
+    assert apart == [f"reconciler.paper.dialects.{name}" for name in NAMES]
 
 
 def test_an_unknown_dialect_is_answered_with_the_nearest_names() -> None:

@@ -4,6 +4,8 @@
     binance    Binance spot
     bybit      Bybit spot, API v5
     okx        OKX spot, API v5
+    kraken     Kraken spot, REST
+    coinbase   Coinbase Advanced Trade, API v3
 
 A dialect is imported when it is used: it needs the extra "demo".
 """
