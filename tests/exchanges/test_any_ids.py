@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
+from itertools import product
 
 import pytest
 from hypothesis import given, settings
@@ -24,6 +25,7 @@ from reconciler.exchanges.query_plan.queries import (
 )
 from reconciler.exchanges.query_plan.traversal import MAX_PAGES
 from reconciler.exchanges.query_result import QueryResult
+from tests.exchanges.cheapest_strategy import CheapestStrategy
 from tests.exchanges.simulated_venue import (
     NOW,
     SimulatedVenue,
@@ -250,7 +252,7 @@ def test_list_whose_cursor_repeats_fails() -> None:
 
 
 def test_list_without_end_fails() -> None:
-    wanted = [order_ref(rank) for rank in range(5000)]
+    wanted = [order_ref(rank) for rank in range(1000)]
     venue = SimulatedVenue(queries=TWO_PLACES, ended=dict.fromkeys(wanted, False))
     pages: dict[Query, QueryResult] = {
         ListOpenOrders(symbol="BTCUSDT", cursor=str(page) if page else None): QueryResult(
@@ -403,6 +405,92 @@ def test_first_place_that_knows_no_ended_order_is_learned() -> None:
     outcome = search_for(refs, venue)
 
     assert outcome.plan.estimates.first_place_share < 0.1
+
+
+SMALL_COUNTS = [(1,), (2,), (3,), (5,), (7,), (2, 1, 3), (3, 3), (1,) * 6]
+SHARES = [0.0, 0.02, 0.2, 0.5, 0.8, 1.0]
+
+
+def _shrunk(offer: VenueQueries, divisor: int) -> VenueQueries:
+    """Return the offer with smaller pages and batches, which few orders fill."""
+
+    def of(one: PagedList | None) -> PagedList | None:
+        if one is None or one.page_size is None:
+            return one
+        return replace(one, page_size=max(2, one.page_size // divisor))
+
+    return replace(
+        offer,
+        places=tuple(
+            replace(place, batch=max(1, min(3, place.batch // 5))) for place in offer.places
+        ),
+        open_list=of(offer.open_list),
+        ended_list=of(offer.ended_list),
+    )
+
+
+def _expected_cost_of_plan(
+    counts: tuple[int, ...], offer: VenueQueries, estimates: Estimates
+) -> float:
+    """Return the mean cost of our plan over every combination of ended and open orders."""
+    refs = [
+        order_ref(rank, f"SYM{symbol}")
+        for symbol, count in enumerate(counts)
+        for rank in range(count)
+    ]
+    forgotten = frozenset(refs if estimates.first_place_share == 0 else ())
+    expected = 0.0
+    for fates in product([False, True], repeat=len(refs)):
+        ended = sum(fates)
+        share = estimates.ended_share
+        likelihood = share**ended * (1 - share) ** (len(refs) - ended)
+        if likelihood == 0:
+            continue
+        venue = SimulatedVenue(
+            queries=offer, ended=dict(zip(refs, fates, strict=True)), forgotten=forgotten
+        )
+        outcome = search_for(refs, venue, AnyIds(queries=offer, estimates=estimates), learns=False)
+        assert outcome.answers.keys() == set(refs)
+        expected += likelihood * outcome.cost
+    return expected
+
+
+PRICED = {
+    **{name: offer for name, offer in OFFERS.items() if offer is not BATCHES_OF_SYMBOL},
+    **_offers_of_registered_venues(),
+}
+
+
+@pytest.mark.parametrize("divisor", [1, 12, 30], ids=["as they are", "pages / 12", "pages / 30"])
+@pytest.mark.parametrize("first_place_share", [0.0, 1.0])
+@pytest.mark.parametrize("ended_share", SHARES)
+@pytest.mark.parametrize("offer", PRICED.values(), ids=PRICED.keys())
+def test_expected_cost_is_within_a_tenth_of_the_cheapest_strategy(
+    offer: VenueQueries, ended_share: float, first_place_share: float, divisor: int
+) -> None:
+    small = offer if divisor == 1 else _shrunk(offer, divisor)
+    all_wanted = WantedShares(of_symbol=1.0, of_all=1.0)
+    estimates = Estimates(
+        ended_share=ended_share,
+        on_open_pages=all_wanted,
+        on_ended_pages=all_wanted,
+        newest_share=1.0,
+        first_place_share=first_place_share,
+    )
+    cheapest = CheapestStrategy(
+        queries=small, ended_share=ended_share, first_place_share=first_place_share
+    )
+
+    costs = {
+        counts: (_expected_cost_of_plan(counts, small, estimates), cheapest.cost_of(*counts))
+        for counts in SMALL_COUNTS
+    }
+
+    assert {
+        counts: (planned, least)
+        for counts, (planned, least) in costs.items()
+        if planned > 1.1 * least + 1e-9
+    } == {}
 
 
 names = st.integers(min_value=0, max_value=30)

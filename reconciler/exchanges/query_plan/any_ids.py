@@ -20,8 +20,9 @@ Guarantees:
 4. Every order is listed as open at most once, as ended at most once, and looked up a bounded number
    of times in each place: so the search ends, with an answer or a failure for each order.
 5. With true estimates the expected cost is within a tenth of the cheapest there is (measured
-   against exhaustive search, with the prices of each venue, in tests/exchanges/test_any_ids.py). A
-   list costs at most a page more than the look-ups that it was to save.
+   against exhaustive search, with the prices of each venue, in tests/exchanges/test_any_ids.py),
+   except where a batch must be of one symbol: there it is reckoned from the mean number of orders a
+   symbol. A list costs at most a page more than the look-ups that it was to save.
 """
 
 from collections import defaultdict
@@ -36,8 +37,8 @@ from reconciler.exchanges.query_plan.expected_cost import (
     Estimates,
     ExpectedCost,
     is_cheaper_together,
-    page_price,
 )
+from reconciler.exchanges.query_plan.list_choice import ListChoice, OrdersBySymbol
 from reconciler.exchanges.query_plan.offer import VenueQueries
 from reconciler.exchanges.query_plan.protocol import Outcome, Progress
 from reconciler.exchanges.query_plan.queries import (
@@ -187,7 +188,7 @@ class AnyIds:
         lists: Mapping[Query, frozenset[OrderRef]] = {
             traversal.query: traversal.wanted for traversal in search.traversals
         }
-        queries = lists or self._open_lists(search) or self._ended_lists(search)
+        queries = lists or self._lists_to_begin(search)
         if queries:
             return replace(search, round=queries)
         lookups = list(self._lookups(search.pending))
@@ -195,114 +196,31 @@ class AnyIds:
             lookups = lookups[:LOOKUPS_WHILE_REJECTED]
         return replace(search, round=dict(lookups))
 
-    def _open_lists(self, search: SearchState) -> Mapping[Query, frozenset[OrderRef]]:
-        offer = self.queries.open_list
-        candidates = _by_symbol(
-            ref
-            for ref, pending in search.pending.items()
-            if not (pending.is_open_tried or pending.is_lookup_only)
+    def _lists_to_begin(self, search: SearchState) -> Mapping[Query, frozenset[OrderRef]]:
+        choice = self.list_choice(search)
+        listable = [
+            (ref, pending) for ref, pending in search.pending.items() if not pending.is_lookup_only
+        ]
+        if self.queries.open_list is not None:
+            orders = _by_symbol(ref for ref, pending in listable if not pending.is_open_tried)
+            if lists := choice.open_lists(orders):
+                return {query: _included(query, orders) for query in lists}
+        if self.queries.ended_list is not None:
+            orders = _by_symbol(ref for ref, pending in listable if not pending.is_ended_tried)
+            return {query: _included(query, orders) for query in choice.ended_lists(orders)}
+        return {}
+
+    def list_choice(self, search: SearchState) -> ListChoice:
+        """Return the choice of lists, with what `search` knows of its orders."""
+        usual = self.estimates.ended_share
+        return ListChoice(
+            cost=ExpectedCost(queries=self.queries, estimates=self.estimates),
+            likely_ended={
+                ref: usual if known.likely_ended is None else known.likely_ended
+                for ref, known in search.pending.items()
+            },
+            rejected=search.rejected_lists,
         )
-        if offer is None or not candidates:
-            return {}
-        cost = ExpectedCost(queries=self.queries, estimates=self.estimates)
-        orders = sum(map(len, candidates.values()))
-        has_one_symbol = len(candidates) == 1
-        without = cost.without_open_list(
-            orders, orders * self.estimates.ended_share, is_of_symbol=has_one_symbol
-        )
-        of_all = self._cost_of_list(cost, orders, None, search)
-        of_symbols = {
-            symbol: listed
-            for symbol, refs in candidates.items()
-            if (listed := self._cost_of_list(cost, len(refs), symbol, search)) is not None
-            and listed < without * len(refs) / orders
-        }
-        alone = sum(of_symbols.values()) + without * (
-            1 - sum(len(candidates[symbol]) for symbol in of_symbols) / orders
-        )
-        if of_all is not None and of_all < min(alone, without):
-            return {ListOpenOrders(symbol=None): _union(candidates.values())}
-        return {
-            ListOpenOrders(symbol=symbol): frozenset(candidates[symbol]) for symbol in of_symbols
-        }
-
-    def _cost_of_list(
-        self, cost: ExpectedCost, orders: int, symbol: str | None, search: SearchState
-    ) -> float | None:
-        if ListOpenOrders(symbol=symbol) in search.rejected_lists:
-            return None
-        return cost.with_open_list(orders, is_of_symbol=symbol is not None)
-
-    def _ended_lists(self, search: SearchState) -> Mapping[Query, frozenset[OrderRef]]:
-        offer = self.queries.ended_list
-        candidates = _by_symbol(
-            ref
-            for ref, pending in search.pending.items()
-            if not (pending.is_ended_tried or pending.is_lookup_only)
-        )
-        if offer is None or not candidates:
-            return {}
-        saved = {
-            symbol: self._saved_by_ended_list(frozenset(refs), symbol, search)
-            for symbol, refs in candidates.items()
-        }
-        worthwhile = {symbol: weight for symbol, weight in saved.items() if weight > 0}
-        refs = _union(candidates.values())
-        if self._saved_by_ended_list(refs, None, search) > sum(worthwhile.values()):
-            return {ListEndedOrders(symbol=None): refs}
-        return {
-            ListEndedOrders(symbol=symbol): frozenset(candidates[symbol]) for symbol in worthwhile
-        }
-
-    def _saved_by_ended_list(
-        self, refs: frozenset[OrderRef], symbol: str | None, search: SearchState
-    ) -> float:
-        if ListEndedOrders(symbol=symbol) in search.rejected_lists:
-            return 0
-        cost = ExpectedCost(queries=self.queries, estimates=self.estimates)
-        ended = self._expected_ended(refs, search)
-        return cost.of_lookups(len(refs), ended) - cost.without_open_list(
-            len(refs), ended, is_of_symbol=symbol is not None
-        )
-
-    def is_over(self, traversal: Traversal, search: SearchState) -> bool:
-        """Return True if the list has no more, or its next page is not worth its price."""
-        if traversal.is_complete or not traversal.missing:
-            return True
-        is_of_symbol = traversal.query.symbol is not None
-        wanted, missing = len(traversal.wanted), len(traversal.missing)
-        ended = self._expected_ended(traversal.wanted, search)
-        left = self.likely_ended(traversal, search) * missing
-        cost = ExpectedCost(queries=self.queries, estimates=self.estimates)
-        price = self._price_of_page(traversal.query)
-        if traversal.pages * price >= cost.of_lookups(wanted, ended):
-            return True
-        if isinstance(traversal.query, ListEndedOrders):
-            found = min(traversal.found_on_last, left)
-            saved = cost.of_lookups(missing, left) - cost.of_lookups(missing - found, left - found)
-            return saved <= price
-        pages = cost.pages_of_open_list(missing - left, traversal)
-        goes_on = pages * price + cost.without_open_list(left, left, is_of_symbol=is_of_symbol)
-        return goes_on >= cost.without_open_list(missing, left, is_of_symbol=is_of_symbol)
-
-    def likely_ended(self, traversal: Traversal, search: SearchState) -> float:
-        """Return how likely it is that an order has ended that a list, read so far, left out."""
-        if not traversal.missing:
-            return 0
-        ended = self._expected_ended(traversal.wanted, search)
-        if isinstance(traversal.query, ListEndedOrders):
-            return max(0.0, ended - traversal.found) / len(traversal.missing)
-        return 1 if traversal.is_complete else min(1, ended / len(traversal.missing))
-
-    def _price_of_page(self, query: ListQuery) -> int:
-        is_open = isinstance(query, ListOpenOrders)
-        offer = self.queries.open_list if is_open else self.queries.ended_list
-        price = None if offer is None else page_price(offer, is_of_symbol=query.symbol is not None)
-        return price or 0
-
-    def _expected_ended(self, refs: frozenset[OrderRef], search: SearchState) -> float:
-        known = [search.pending[ref].likely_ended for ref in refs]
-        return sum(self.estimates.ended_share if one is None else one for one in known)
 
     def after_page(self, query: ListQuery, search: SearchState, result: QueryResult) -> Estimates:
         """Return better estimates after a page of a list that did not fail."""
@@ -325,7 +243,7 @@ class AnyIds:
             )
             estimates = replace(estimates, on_ended_pages=shares)
         ended = {ref for ref in after.wanted if _has_ended(search, ref)}
-        if replace(self, estimates=estimates).is_over(after, search):
+        if replace(self, estimates=estimates).list_choice(search).is_over(after):
             found = len(ended - after.missing)
             estimates = estimates.after_ended_list(wanted=len(ended), found=found)
         return estimates
@@ -353,7 +271,8 @@ class _Round:
 
     def __init__(self, *, search: SearchState, plan: AnyIds) -> None:
         self._search = search
-        self._plan = plan
+        self._places = len(plan.queries.places)
+        self._choice = plan.list_choice(search)
         self._pending = dict(search.pending)
         self._traversals: list[Traversal] = []
         self._rejected_lists = set(search.rejected_lists)
@@ -418,7 +337,7 @@ class _Round:
             self._fail(ref, result.failures[ref])
         elif answer is None:
             self._fail(ref, Malformed("the answer to a look-up says nothing about the order"))
-        elif isinstance(answer, Absent) and step + 1 < len(self._plan.queries.places):
+        elif isinstance(answer, Absent) and step + 1 < self._places:
             self._pending[ref] = replace(self._pending[ref], step=step + 1, batch=None)
         else:
             self._answer(ref, answer)
@@ -440,7 +359,7 @@ class _Round:
         if failure is not None:
             for ref in before.wanted:
                 self._fail(ref, failure)
-        elif self._plan.is_over(after, self._search):
+        elif self._choice.is_over(after):
             self._end(after)
         else:
             self._traversals.append(after)
@@ -451,7 +370,7 @@ class _Round:
         for ref, failure in traversal.failures.items():
             self._fail(ref, failure)
         is_open_list = isinstance(traversal.query, ListOpenOrders)
-        likely_ended = self._plan.likely_ended(traversal, self._search)
+        likely_ended = self._choice.ended_share_of_missing(traversal)
         for ref in traversal.missing:
             known = self._pending[ref]
             self._pending[ref] = replace(
@@ -486,15 +405,17 @@ def _name_of(ref: OrderRef) -> tuple[str, str]:
     return ref.symbol, ref.external_order_id
 
 
-def _by_symbol(refs: Iterable[OrderRef]) -> Mapping[str, list[OrderRef]]:
+def _by_symbol(refs: Iterable[OrderRef]) -> OrdersBySymbol:
     by_symbol: dict[str, list[OrderRef]] = defaultdict(list)
     for ref in refs:
         by_symbol[ref.symbol].append(ref)
     return by_symbol
 
 
-def _union(groups: Iterable[Sequence[OrderRef]]) -> frozenset[OrderRef]:
-    return frozenset(ref for group in groups for ref in group)
+def _included(query: ListQuery, orders: OrdersBySymbol) -> frozenset[OrderRef]:
+    return frozenset(
+        ref for symbol, refs in orders.items() if query.includes(symbol) for ref in refs
+    )
 
 
 def _is_found(answer: Answer | None) -> bool:

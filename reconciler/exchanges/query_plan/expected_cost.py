@@ -6,6 +6,7 @@ from functools import lru_cache
 from math import ceil, exp, floor, lgamma, log, sqrt
 
 from reconciler.exchanges.query_plan.offer import PagedList, Place, VenueQueries
+from reconciler.exchanges.query_plan.queries import ListOpenOrders
 from reconciler.exchanges.query_plan.traversal import Traversal
 
 _MIN_SHARE = 0.001
@@ -111,33 +112,77 @@ class ExpectedCost:
     queries: VenueQueries
     estimates: Estimates
 
-    def of_lookups(self, orders: float, ended: float) -> float:
-        """Return the cost of looking up `orders` orders, of which `ended` have ended."""
-        places = self.queries.places
-        cost = _of_place(places[0], orders)
+    def of_lookups(self, orders: float, ended: float, *, symbols: int) -> float:
+        """Return the cost of looking up `orders` orders of `symbols`, of which `ended` ended."""
+        first, *later = self.queries.places
         left = ended * (1 - self.estimates.first_place_share)
-        return cost + sum(_of_place(place, left) for place in places[1:])
+        return _of_place(first, orders, symbols) + sum(
+            _of_place(place, left, symbols) for place in later
+        )
 
-    def without_open_list(self, orders: float, ended: float, *, is_of_symbol: bool) -> float:
+    def without_open_list(self, orders: float, ended: float, *, symbols: int) -> float:
         """Return the least cost of `orders` orders, `ended` of them ended, without an open list."""
-        by_lookups = self.of_lookups(orders, ended)
+        best = self.of_lookups(orders, ended, symbols=symbols)
         offer = self.queries.ended_list
-        price = None if offer is None else page_price(offer, is_of_symbol=is_of_symbol)
-        if offer is None or price is None:
-            return by_lookups
-        best, spent = by_lookups, 0
+        if offer is None:
+            return best
+        is_of_symbol = symbols == 1 and offer.of_symbol is not None
+        price = page_price(offer, is_of_symbol=is_of_symbol)
+        if price is None:
+            return best
+        spent = 0
         for _ in range(_PAGES_AHEAD):
-            found = self.found_on_ended_page(ended, is_of_symbol=is_of_symbol)
-            if found < _NEGLIGIBLE:
-                break
+            found = self._found_on_ended_page(ended, is_of_symbol=is_of_symbol)
             spent, orders, ended = spent + price, orders - found, ended - found
-            if spent >= best:
+            if spent >= best or found < _NEGLIGIBLE:
                 break
-            best = min(best, spent + self.of_lookups(orders, ended))
+            best = min(best, spent + self.of_lookups(orders, ended, symbols=symbols))
         return best
 
-    def found_on_ended_page(self, ended: float, *, is_of_symbol: bool) -> float:
-        """Return how many of `ended` ended orders the first page of the ended list shows."""
+    def ended_walk(self, ended: float, orders_per_page: float) -> tuple[int, float]:
+        """Return the pages to read of a symbol's ended list, and what they show of `ended` orders.
+
+        A page after the first is read if it shows more than `orders_per_page` orders.
+        """
+        found, pages = self._found_on_ended_page(ended, is_of_symbol=True), 1
+        while pages < _PAGES_AHEAD:
+            more = self._found_on_ended_page(ended - found, is_of_symbol=True)
+            if more <= orders_per_page:
+                break
+            found, pages = found + more, pages + 1
+        return pages, found
+
+    def pages_of_open_list(self, orders: int, ended_share: float, *, is_of_symbol: bool) -> float:
+        """Return the mean number of pages on which the open ones of `orders` orders are."""
+        offer = self.queries.open_list
+        if offer is None:
+            return 0
+        share = _share_of(self.estimates.on_open_pages, is_of_symbol=is_of_symbol)
+        return mean_over_ended(
+            orders, ended_share, lambda ended: _pages_of(offer, (orders - ended) / share)
+        )
+
+    def pages_left(self, traversal: Traversal, still_open: float) -> int:
+        """Return how many more pages of an open list have `still_open` wanted orders."""
+        offer = self.queries.open_list
+        if offer is None:
+            return 0
+        return _pages_of(offer, still_open / self.wanted_share(traversal))
+
+    def wanted_share(self, traversal: Traversal) -> float:
+        """Return the share of wanted orders on the next page of a list.
+
+        What its pages have shown so far counts more than what was expected of them.
+        """
+        is_of_symbol = traversal.query.symbol is not None
+        is_open = isinstance(traversal.query, ListOpenOrders)
+        shares = self.estimates.on_open_pages if is_open else self.estimates.on_ended_pages
+        share = _share_of(shares, is_of_symbol=is_of_symbol)
+        seen = traversal.found + share * _EXPECTATION_WEIGHT
+        return min(1.0, seen / (traversal.listed + _EXPECTATION_WEIGHT))
+
+    def _found_on_ended_page(self, ended: float, *, is_of_symbol: bool) -> float:
+        """Return how many of `ended` ended orders the next page of the ended list shows."""
         offer = self.queries.ended_list
         found = ended * self.estimates.newest_share
         if offer is None or offer.page_size is None:
@@ -145,41 +190,13 @@ class ExpectedCost:
         shares = self.estimates.on_ended_pages
         return min(found, offer.page_size * _share_of(shares, is_of_symbol=is_of_symbol))
 
-    def with_open_list(self, orders: int, *, is_of_symbol: bool) -> float | None:
-        """Return the cost of `orders` orders if the open ones are listed; None if it cannot be."""
-        offer = self.queries.open_list
-        price = None if offer is None else page_price(offer, is_of_symbol=is_of_symbol)
-        if offer is None or price is None:
-            return None
-        share = _share_of(self.estimates.on_open_pages, is_of_symbol=is_of_symbol)
-
-        def cost_if(ended: int) -> float:
-            pages = pages_of(offer, (orders - ended) / share)
-            rest = self.without_open_list(ended, ended, is_of_symbol=is_of_symbol)
-            return pages * price + rest
-
-        return mean_over_ended(orders, self.estimates.ended_share, cost_if)
-
-    def pages_of_open_list(self, still_open: float, traversal: Traversal) -> int:
-        """Return how many more pages of an open list have `still_open` wanted orders.
-
-        What its pages have shown so far counts more than what was expected of them.
-        """
-        offer = self.queries.open_list
-        if offer is None:
-            return 1
-        is_of_symbol = traversal.query.symbol is not None
-        share = _share_of(self.estimates.on_open_pages, is_of_symbol=is_of_symbol)
-        expected = traversal.found + share * _EXPECTATION_WEIGHT
-        return pages_of(offer, still_open * (traversal.listed + _EXPECTATION_WEIGHT) / expected)
-
 
 def page_price(offer: PagedList, *, is_of_symbol: bool) -> int | None:
     """Return the price of a page of a list; None if the venue has no such list."""
     return offer.of_symbol if is_of_symbol else offer.of_all
 
 
-def pages_of(offer: PagedList, listed: float) -> int:
+def _pages_of(offer: PagedList, listed: float) -> int:
     """Return the number of pages of a list of `listed` orders. An empty list is one, too."""
     return 1 if offer.page_size is None else max(1, ceil(listed / offer.page_size - _NEGLIGIBLE))
 
@@ -189,7 +206,16 @@ def mean_over_ended(orders: int, ended_share: float, cost_if: Callable[[int], fl
     return sum(likelihood * cost_if(ended) for ended, likelihood in _binomial(orders, ended_share))
 
 
-@lru_cache(1024)
+def mean_ended_between(orders: int, ended_share: float, least: int, most: int) -> float:
+    """Return the mean number of ended ones among `orders`, if it is `least` to `most`."""
+    likely = [one for one in _binomial(orders, ended_share) if least <= one[0] <= most]
+    total = sum(likelihood for _, likelihood in likely)
+    if total < _NEGLIGIBLE:
+        return min(max(orders * ended_share, least), most)
+    return sum(ended * likelihood for ended, likelihood in likely) / total
+
+
+@lru_cache(128)
 def _binomial(number: int, share: float) -> tuple[tuple[int, float], ...]:
     """Return every likely count of ended orders, with its likelihood. They add up to one."""
     if share <= 0 or number == 0:
@@ -212,8 +238,15 @@ def _share_of(shares: WantedShares, *, is_of_symbol: bool) -> float:
     return shares.of_symbol if is_of_symbol else shares.of_all
 
 
-def _of_place(place: Place, orders: float) -> float:
+def _of_place(place: Place, orders: float, symbols: int) -> float:
     """Return the price of looking up `orders` orders. Part of an order costs that part of it."""
+    if place.is_of_symbol and orders > 1:
+        each = min(symbols, floor(orders))
+        return each * _of_orders(place, orders / each)
+    return _of_orders(place, orders)
+
+
+def _of_orders(place: Place, orders: float) -> float:
     whole = floor(orders + _NEGLIGIBLE)
     part = max(0.0, orders - whole)
     price = _of_whole_orders(place, whole)
