@@ -1,12 +1,17 @@
 """The contract of every adapter: one suite of scenarios, and each venue's dialect as data."""
 
-from reconciler.exchanges import registry
 from tests.exchanges.contract import binance, bybit, coinbase, kraken, okx
 from tests.exchanges.contract.dialect import Dialect
+from tests.exchanges.contract.template import dialect as template
 
-DIALECTS: tuple[Dialect, ...] = tuple(
-    one
-    for one in (binance.DIALECT, bybit.DIALECT, coinbase.DIALECT, kraken.DIALECT, okx.DIALECT)
-    if one.name in registry.NAMES
+VENUES: tuple[Dialect, ...] = (
+    binance.DIALECT,
+    bybit.DIALECT,
+    coinbase.DIALECT,
+    kraken.DIALECT,
+    okx.DIALECT,
 )
 """One for each package of the registry: a test fails if one is missing."""
+
+DIALECTS: tuple[Dialect, ...] = (*VENUES, template.DIALECT)
+"""And the template's, so that whoever copies it begins with what holds."""

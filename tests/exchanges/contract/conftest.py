@@ -1,18 +1,16 @@
 """Opens each venue's adapter at a server that speaks its dialect."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
 from reconciler.exchanges.base import Exchange, LookupResult, OrderRef
-from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.resilience.limits import Cost, LimitReading
 from tests.exchanges.contract import DIALECTS
-from tests.exchanges.contract.dialect import NOW, Dialect, HeldOrder
+from tests.exchanges.contract.dialect import Dialect, HeldOrder
+from tests.exchanges.contract.opening import open_dialect
 from tests.exchanges.contract.server import DialectServer, serving
 
 PATIENCE_SECONDS = 300.0
@@ -32,20 +30,6 @@ class RecordingBudget:
 
     async def observe(self, reading: LimitReading) -> None:
         self.readings.append(reading)
-
-
-class LocalNonces:
-    """The nonces of this process alone."""
-
-    def __init__(self) -> None:
-        self._last = round(NOW.timestamp() * 1000)
-        self._lock = asyncio.Lock()
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[int]:
-        async with self._lock:
-            self._last += 1
-            yield self._last
 
 
 @dataclass
@@ -85,12 +69,6 @@ async def opened(dialect: Dialect) -> AsyncIterator[Venue]:
     """Open the adapter as a worker does."""
     budget, sender = RecordingBudget(), SingleAttempt(PATIENCE_SECONDS)
     async with serving(dialect) as server:
-        exchange = open_exchange(
-            venue(dialect.name, server.url),
-            credentials=dialect.credentials,
-            sender=sender,
-            budget=budget,
-            clock=lambda: NOW,
-        )
+        exchange = open_dialect(dialect, server.url, sender=sender, budget=budget)
         yield Venue(dialect=dialect, server=server, exchange=exchange, budget=budget, sender=sender)
         await exchange.close()

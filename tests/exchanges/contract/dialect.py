@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
@@ -245,9 +246,13 @@ class Dialect(ABC):
 
     def case_of(self, word: str) -> StatusCase:
         """Return the case of a status word."""
-        return next(case for case in self.statuses if case.word == word)
+        return self._cases[word]
 
-    @property
+    @cached_property
+    def _cases(self) -> Mapping[str, StatusCase]:
+        return {case.word: case for case in self.statuses}
+
+    @cached_property
     def open_case(self) -> StatusCase:
         """An open order without any execution."""
         return next(one for one in self.statuses if one.status is Status.NEW and one.is_open)

@@ -10,6 +10,8 @@ Each trial holds a few orders with new ids, and asks for them. Whatever the answ
 """
 
 import gc
+import math
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -26,18 +28,18 @@ from reconciler.domain.report import Report
 from reconciler.errors import BreakerOpen, ExchangeError, NotSent
 from reconciler.exchanges.base import Exchange, LookupResult, OrderRef
 from reconciler.exchanges.http_client import HttpClient, HttpRequest, HttpResponse
-from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.resilience.limits import Cost, LimitReading
-from tests.exchanges.contract.dialect import NOW, Dialect, HeldOrder, Reply, Request
+from tests.exchanges.contract.dialect import Dialect, HeldOrder, Reply, Request
 from tests.exchanges.contract.mutations import Mutator
+from tests.exchanges.contract.opening import open_dialect
 from tests.exchanges.contract.server import DialectServer
 
 MIB = 2**20
-SHARE = 0.7
+SHARE = 0.85
 """Of the answers that are mutated: with some right ones, a search goes on and asks for more."""
 
-MOST_ORDERS = 8
+MOST_ORDERS = 6
 MOST_COMPLAINTS = 20
 GREATEST_NUMBER = 2**31
 """Orders have random numbers up to this, so that no changed digit makes another order's id."""
@@ -90,12 +92,11 @@ class MutatedVenue:
         self._rng = rng
         self._mutator = Mutator(rng=rng, words=[case.word for case in dialect.statuses])
         self._earlier = Reply(body=b"{}")
-        self.exchange: Exchange = open_exchange(
-            venue(dialect.name, f"http://{dialect.name}.invalid"),
-            credentials=dialect.credentials,
+        self.exchange: Exchange = open_dialect(
+            dialect,
+            f"http://{dialect.name}.invalid",
             sender=SingleAttempt(600.0),
             budget=_NoBudget(),
-            clock=lambda: NOW,
         )
 
     def reply_to(self, request: HttpRequest) -> Reply:
@@ -183,10 +184,14 @@ async def run_mutated_answers(
     dialects: list[Dialect],
     *,
     answers: int,
+    seconds: float = math.inf,
     seed: int = 1,
     progress: Callable[[MutationResult], None] = lambda _: None,
 ) -> MutationResult:
-    """Give the adapters of `dialects` this many mutated answers in all, taking turns."""
+    """Give the adapters of `dialects` this many mutated answers in all, taking turns.
+
+    After `seconds` it ends with fewer.
+    """
     result = MutationResult()
     process = psutil.Process()
     with _quiet():
@@ -195,7 +200,12 @@ async def run_mutated_answers(
             for dialect in dialects
         ]
         step, done = 2_000, 0
-        while done < answers and len(result.complaints) < MOST_COMPLAINTS:
+        deadline = time.monotonic() + seconds
+        while (
+            done < answers
+            and len(result.complaints) < MOST_COMPLAINTS
+            and time.monotonic() < deadline
+        ):
             for one in venues:
                 await _run_some(one, result, min(step, answers // len(venues) + 1))
             done = result.answers.total()

@@ -35,6 +35,7 @@ ENVELOPE_ERRORS: Sequence[Mapping[str, object]] = (
     {"code": 0, "retCode": 0.0, "error": {}},
     {"code": None, "retCode": None, "error": None},
 )
+CONTRADICTIONS_SHARE = 0.15
 _ALPHABET = b'0123456789abcdefXYZ.,:{}[]"\\ \n\x00\xff-'
 
 
@@ -52,7 +53,12 @@ class Mutator:
     status_fields: frozenset[str] = frozenset({"status", "state", "orderStatus"})
 
     def mutate(self, reply: Reply) -> Reply:
-        """Return the answer with one to three things changed."""
+        """Return the answer with one to three things changed, or with one contradiction.
+
+        Together with another change a contradiction could be the only word that is left.
+        """
+        if self.rng.random() < CONTRADICTIONS_SHARE:
+            return self.rng.choice(_CONTRADICTIONS)(self, reply)
         for _ in range(self.rng.choice((1, 1, 1, 2, 3))):
             reply = self.rng.choice(_MUTATIONS)(self, reply)
         return reply
@@ -225,7 +231,11 @@ def _places(parsed: Any) -> Iterator[tuple[Any, str | int]]:
 _MUTATIONS: Sequence[Callable[[Mutator, Reply], Reply]] = (
     *(Mutator.flip_byte, Mutator.flip_byte, Mutator.cut, Mutator.replace_value),
     *(Mutator.replace_value, Mutator.replace_value, Mutator.change_type, Mutator.drop_field),
-    *(Mutator.drop_field, Mutator.rename_field, Mutator.add_field, Mutator.repeat_row),
-    *(Mutator.shuffle_rows, Mutator.double_field, Mutator.double_field, Mutator.nest),
-    *(Mutator.wrap, Mutator.change_status, Mutator.change_headers, Mutator.replace_body),
+    *(Mutator.drop_field, Mutator.rename_field, Mutator.add_field, Mutator.shuffle_rows),
+    *(Mutator.nest, Mutator.wrap, Mutator.change_status, Mutator.change_headers),
+    Mutator.replace_body,
+)
+_CONTRADICTIONS: Sequence[Callable[[Mutator, Reply], Reply]] = (
+    Mutator.repeat_row,
+    Mutator.double_field,
 )

@@ -1,4 +1,4 @@
-"""What every adapter does, whatever its venue answers. To add a venue, see `template.py`."""
+"""What every adapter does, whatever its venue answers. To add a venue, see `template`."""
 
 from collections.abc import Callable
 from dataclasses import replace
