@@ -3,7 +3,7 @@
 from tests.exchanges.contract.dialect import Dialect
 from tests.exchanges.contract.mutated_answers import run_mutated_answers
 
-ANSWERS = 3_000
+ANSWERS = 2_000
 
 
 async def test_mutated_answers_become_a_report_a_hold_or_a_named_error(dialect: Dialect) -> None:
