@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,12 @@ from reconciler.demo import PAPER, Demo, open_demo
 from reconciler.embedded import NEEDED_MEGABYTES
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.exchanges.configured_venue import configured_venue
+from reconciler.exchanges.registry import venue
 from reconciler.orders.workload import OrderWorkload
 from reconciler.paper.dialects import NAMES, nearest_names
 from reconciler.paper.process import PaperDidNotStart
 from reconciler.resilience.limits import weight_of
+from reconciler.resilience.rate_limits import per_minute
 from reconciler.settings import Settings
 from reconciler.supervisor.summary import StopReason, Summary
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:  # In a checkout only: see `_load_chaos`.
     from tests.chaos.demo import Chaos
 
 MAX_SHOWN = 10
+USUAL_ORDERS = 2000
 BYTES_PER_ORDER = 2500
 """In the database with its log, at most: 50,000 orders took 105 MB (2026-11-24)."""
 
@@ -68,8 +72,11 @@ Try it:
 @environment_option(
     "--orders",
     variable="RECONCILER_DEMO_ORDERS",
-    help_text="Number of orders whose rows are behind the exchange.",
-    default=2000,
+    help_text=(
+        f"Number of orders whose rows are behind the exchange. By default {USUAL_ORDERS}, or as"
+        " many as the exchange's limits allow in a minute if these are fewer (Kraken)."
+    ),
+    default=None,
     type=click.IntRange(1, 5_000_000),
     metavar="N",
 )
@@ -109,7 +116,7 @@ Try it:
 def demo_command(
     *,
     exchange: str,
-    orders: int,
+    orders: int | None,
     symbols: int,
     seed: int,
     is_chaos: bool,
@@ -124,8 +131,7 @@ def demo_command(
     Touches nothing outside a temporary folder (in TMPDIR), and leaves nothing running.
 
     With --exchange, the orders have the ids and symbols of that exchange, and the reconciler talks
-    to the paper exchange as it does to the real one. Exchanges have limits: the demo keeps to them,
-    so that 2,000 orders take minutes where a limit is low (Kraken).
+    to the paper exchange as it does to the real one, within that exchange's limits.
 
     With --chaos, when the time for faults is over, holds are dismissed, the halt is released, and
     the remaining orders are reconciled.
@@ -137,6 +143,8 @@ def demo_command(
     _require_dialect(exchange)
     settings = warnings_only(Settings.load(**flags))
     set_up_logs(settings)
+    if orders is None:
+        orders = _orders_of_a_minute(exchange, settings)
     _require_room(orders, Path(tempfile.gettempdir()))
     size = DemoSize(exchange=exchange, orders=orders, symbols=symbols, seed=seed)
     summary, report, differing = _run_demo(
@@ -164,6 +172,16 @@ def _require_dialect(exchange: str) -> None:
                 )
             ]
         )
+
+
+def _orders_of_a_minute(exchange: str, settings: Settings) -> int:
+    """Return the usual number of orders, or as many as the limits allow to look up in a minute."""
+    facts = venue(exchange)
+    requests = per_minute(facts.limits, facts.chunk_cost, share=settings.rate_share)
+    if requests is None:
+        return USUAL_ORDERS
+    affordable = requests / weight_of(facts.chunk_cost) * facts.chunk_size
+    return max(1, min(USUAL_ORDERS, floor(affordable)))
 
 
 def _require_room(orders: int, folder: Path) -> None:
