@@ -164,7 +164,9 @@ class CcxtBridge:
         markets = await self._loaded_markets()
         if not markets.symbols:
             raise Unavailable("the exchange lists no spot market")
-        await self._call(OPEN_ORDERS, min(markets.symbols))
+        answer = await self._call(OPEN_ORDERS, min(markets.symbols))
+        if isinstance(answer, _OrderError):
+            raise RequestRejected(answer.text)
         return Account(identity=None, clock_offset=await self._server_clock.offset())
 
     async def fetch_clock_offset(self) -> timedelta:

@@ -7,8 +7,9 @@ cost the whole list.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,7 +23,11 @@ COST_SCALE = 10
 """Units of our limit for one unit of ccxt's, whose costs are fractions such as 1.5."""
 
 _WORD_FIELDS = ("status", "state", "orderStatus", "order_status", "order_state", "ordStatus")
+_QUANTITIES = ("filled", "remaining", "amount", "average", "cost")
 _MAX_DIGITS = 9
+_DEEPEST, _LONGEST = 5, 60
+"""No row of an exchange is nested deeper, and no number in it is longer."""
+
 _MILLISECONDS = 10**12
 _MICROSECONDS = 10**15
 """No time in seconds is as large as one in milliseconds, nor that as one in microseconds."""
@@ -35,8 +40,8 @@ class RawFacts:
 
     Attributes:
         word: Its word for the status; None if it cannot be found.
-        stated: The fields `filled`, `remaining`, `amount`, `average` and `cost` that ccxt read from
-            the answer, before it inferred others.
+        stated: Those of the fields `filled`, `remaining`, `amount`, `average` and `cost` whose very
+            number stands in the answer. Parsers also compute them, some from the limit price.
         unreadable: Why ccxt could not parse the order; None if it could.
     """
 
@@ -129,20 +134,20 @@ def _keep_raw_facts(client: Any) -> None:
     """Wrap the parser of `client`. Parsing never awaits, so one order is parsed at a time."""
     parse_order, safe_order = client.parse_order, client.safe_order
     parse_status: Any = getattr(client, "parse_order_status", None)
-    raw = RawFacts()
+    raw, numbers = RawFacts(), frozenset[Decimal]()
 
     def keep_word(word: Any, *rest: Any) -> Any:
         raw.word = raw.word or (word if isinstance(word, str) else None)
         return parse_status(word, *rest)
 
     def keep_stated(order: Any, *rest: Any) -> Any:
-        names = ("filled", "remaining", "amount", "average", "cost")
-        raw.stated = {name: order.get(name) for name in names}
+        values = {name: order.get(name) for name in _QUANTITIES}
+        raw.stated = {name: one for name, one in values.items() if _exact(one) in numbers}
         return safe_order(order, *rest)
 
     def parse(order: Any, market: Any = None) -> Any:
-        nonlocal raw
-        raw = RawFacts()
+        nonlocal raw, numbers
+        raw, numbers = RawFacts(), frozenset(_numbers_in(order))
         try:
             parsed = parse_order(order, market)
         except Exception as error:  # noqa: BLE001 - one order's fault must not cost the list
@@ -155,6 +160,27 @@ def _keep_raw_facts(client: Any) -> None:
     client.safe_order = keep_stated
     if parse_status is not None:
         client.parse_order_status = keep_word
+
+
+def _numbers_in(value: Any, depth: int = 0) -> Iterator[Decimal]:
+    """Yield every number that stands in an exchange's row, at whatever place."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _numbers_in(inner, depth + 1)
+    elif (number := _exact(value)) is not None:
+        yield number
+
+
+def _exact(value: Any) -> Decimal | None:
+    if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > _LONGEST:
+        return None
+    try:
+        number = Decimal(value)
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
 
 
 def _text(order: Any, names: tuple[str, ...]) -> str | None:

@@ -37,8 +37,10 @@ def to_report(ref: OrderRef, order: Mapping[str, Any], fetched_at: datetime) -> 
     stated = {name: _number(ref, name, value) for name, value in raw.stated.items()}
     amount = _positive(stated.get("amount"))
     executed = _executed(ref, stated)
-    is_market = order.get("type") == "market"
-    if not is_market and amount is not None and executed > amount:
+    # Of any other order the amount may be in quote currency: ccxt does not tell.
+    is_limit = (_short(order.get("type")) or "").lower() == "limit"
+    amount = amount if is_limit else None
+    if amount is not None and executed > amount:
         raise UnreadableRow(
             f"order {ref.external_order_id}: {executed} executed of {amount}, more than was ordered"
         )
@@ -51,9 +53,8 @@ def to_report(ref: OrderRef, order: Mapping[str, Any], fetched_at: datetime) -> 
         executed_qty=executed,
         avg_price=_average(stated, executed),
         fetched_at=fetched_at,
-        # The amount of a market order may be in quote currency: ccxt does not tell.
-        quantity=None if is_market else amount,
-        is_quote_sized=is_market,
+        quantity=amount,
+        is_quote_sized=not is_limit,
         side=parse_side(_short(order.get("side"))),
         client_order_id=_short(order.get("clientOrderId")),
         placed_at=_time(order.get("timestamp")),

@@ -106,6 +106,44 @@ def test_limit_price_is_never_the_average() -> None:
     assert report("binance", raw).avg_price is None
 
 
+def foxbit(**changed: object) -> dict[str, Any]:
+    return {
+        "id": "1234567890123456789",
+        "sn": "OKMAKSDHRVVREK",
+        "market_symbol": "btcusdt",
+        "side": "BUY",
+        "type": "LIMIT",
+        "state": "FILLED",
+        "price": "100.0",
+        "price_avg": None,
+        "quantity": "2.0",
+        "quantity_executed": "2.0",
+        "created_at": "2026-11-24T12:00:00.000Z",
+        **changed,
+    }
+
+
+@pytest.mark.parametrize("executed", ["2.0", "1.0"])
+def test_cost_that_ccxt_computes_from_the_limit_price_is_no_average(executed: str) -> None:
+    raw = foxbit(quantity_executed=executed, state="CANCELED")
+
+    assert parsed("foxbit", raw)["cost"] is not None
+    assert report("foxbit", raw).avg_price is None
+
+
+@pytest.mark.parametrize("kind", ["MARKET", "INSTANT", "STOP_MARKET", None])
+def test_amount_is_base_currency_only_of_a_limit_order(kind: str | None) -> None:
+    found = report("foxbit", foxbit(type=kind))
+
+    assert (found.quantity, found.is_quote_sized) == (None, True)
+
+
+def test_closed_without_a_word_is_not_filled_where_the_amount_may_be_quote_currency() -> None:
+    raw = bybit(orderType="Market", orderStatus="Frozen", qty="1", cumExecQty="2", cumExecValue="1")
+
+    assert report("bybit", raw).status is None
+
+
 def test_pending_new_is_pending() -> None:
     assert report("binance", binance(status="PENDING_NEW")).status is Status.PENDING
 
