@@ -44,14 +44,14 @@ class _Registration:
 
 _VENUES: Mapping[str, _Registration] = MappingProxyType(
     {
-        "binance": _Registration(package="reconciler.exchanges.binance"),
-        "okx": _Registration(package="reconciler.exchanges.okx"),
-        "coinbase": _Registration(package="reconciler.exchanges.coinbase"),
-        "kraken": _Registration(package="reconciler.exchanges.kraken"),
         "paper": _Registration(
             package="reconciler.exchanges.binance", base_url="http://127.0.0.1:8900"
         ),
+        "binance": _Registration(package="reconciler.exchanges.binance"),
         "bybit": _Registration(package="reconciler.exchanges.bybit"),
+        "okx": _Registration(package="reconciler.exchanges.okx"),
+        "kraken": _Registration(package="reconciler.exchanges.kraken"),
+        "coinbase": _Registration(package="reconciler.exchanges.coinbase"),
     }
 )
 

@@ -14,7 +14,7 @@ from typing import assert_never
 import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route as HttpRoute
 from starlette.types import Receive, Scope, Send
@@ -62,8 +62,16 @@ def build_app(exchange: PaperExchange) -> Starlette:
             ),
             *admin_routes(exchange),
         ],
-        exception_handlers={HTTPException: partial(_answer_http_error, exchange)},
+        exception_handlers={
+            HTTPException: partial(_answer_http_error, exchange),
+            ClientDisconnect: _answer_nobody,
+        },
     )
+
+
+async def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    """Answer a client that went away while it sent its request, such as one that Ctrl-C ended."""
+    return Response()
 
 
 async def handle_request(exchange: PaperExchange, route: Route, http_request: Request) -> Response:

@@ -144,7 +144,7 @@ def test_an_unknown_exchange_is_code_78_and_the_known_ones_are_listed(
 
     assert result.exit_code == 78
     assert result.stderr.startswith("error: EXCHANGE_NAME is 'mtgox', which this version cannot")
-    assert "hint: set EXCHANGE_NAME to one of: binance, paper" in result.stderr
+    assert "hint: set EXCHANGE_NAME to one of: paper, binance, bybit, okx" in result.stderr
 
 
 @EVERY_DATABASE_COMMAND

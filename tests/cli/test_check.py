@@ -183,7 +183,7 @@ def test_an_unknown_exchange_names_the_known_ones(check: Check) -> None:
     assert results["exchange"]["problems"][0]["what"] == (
         "EXCHANGE_NAME is 'mtgox', which this version cannot talk to"
     )
-    assert "binance, paper" in results["exchange"]["problems"][0]["hint"]
+    assert "paper, binance, bybit, okx" in results["exchange"]["problems"][0]["hint"]
 
 
 def test_a_different_exchange_clock_is_only_a_warning(

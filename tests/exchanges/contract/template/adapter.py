@@ -9,7 +9,15 @@ import httpx
 from reconciler.errors import Unavailable
 from reconciler.exchanges.api_client import ApiClient, ApiResponse, Parameters
 from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse, as_exception
-from reconciler.exchanges.base import Account, Clock, LookupResult, Nonces, OrderRef, Venue
+from reconciler.exchanges.base import (
+    Account,
+    Clock,
+    LookupResult,
+    Nonces,
+    OrderRef,
+    RequestTrial,
+    Venue,
+)
 from reconciler.exchanges.order_search import OrderSearch
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import GetOrder, ListOpenOrders, ManyOrders, Query
@@ -87,6 +95,10 @@ class Template:
         for ref in invalid:
             found.answers[ref] = order_fault(ref, "no symbol or id of the exchange's form", now)
         return as_called(found, asked.spellings)
+
+    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
+        """Send one request of each kind, about an order that does not exist."""
+        return await self._search.try_each(ref)
 
     async def fetch_account(self) -> Account:
         """Ask which account the key belongs to, and how far the exchange's clock is ahead of ours.
