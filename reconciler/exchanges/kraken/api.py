@@ -60,8 +60,6 @@ _KINDS_BY_STATUS = {
     401: ErrorKind.REFUSED,
     # Kraken is behind Cloudflare (support, "Cloudflare (networking) errors").
     403: ErrorKind.FIREWALL,
-    # Another server than Kraken has no such path. It says nothing about an order.
-    404: ErrorKind.TRANSIENT,
     429: ErrorKind.RATE_LIMITED,
 }
 
@@ -169,7 +167,10 @@ def _errors(path: str, response: HttpResponse) -> Sequence[str]:
 
 
 def _kind(status: int, error: str | None) -> ErrorKind:
-    """Classify by HTTP status, then by the error. A 5xx says nothing about an order."""
+    """Classify by HTTP status, then by the error.
+
+    Neither a 5xx nor an answer without an error of Kraken says anything about an order.
+    """
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return ErrorKind.TRANSIENT
     if error is not None:
@@ -179,7 +180,7 @@ def _kind(status: int, error: str | None) -> ErrorKind:
         return (
             kind if is_of_kraken or kind is not ErrorKind.ORDER_NOT_FOUND else ErrorKind.TRANSIENT
         )
-    return _KINDS_BY_STATUS.get(status, ErrorKind.REJECTED)
+    return _KINDS_BY_STATUS.get(status, ErrorKind.TRANSIENT)
 
 
 def _where(status: int, error: str | None) -> str:

@@ -140,13 +140,13 @@ class OkxApi:
 def kind_of(status: int, code: str | None) -> ErrorKind:
     """Classify an error. A known code says more than a status below 500 does.
 
-    From 500 on nothing is said about an order.
+    From 500 on nothing is said about an order, nor by an answer without a code, which is not OKX's.
     """
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ErrorKind.TRANSIENT
     if code is not None and code in ERROR_KINDS:
         return ERROR_KINDS[code]
-    return STATUS_KINDS.get(status, ErrorKind.REJECTED)
+    return STATUS_KINDS.get(status, ErrorKind.TRANSIENT if code is None else ErrorKind.REJECTED)
 
 
 def _address_and_headers(base_url: str) -> tuple[str, dict[str, str]]:

@@ -190,7 +190,7 @@ STATUS_KINDS: Mapping[int, ErrorKind] = MappingProxyType(
 )
 """The kind of an HTTP status that comes without a known code, such as a proxy's.
 
-Any other below 500 is a rejection. From 500 on nothing is said about an order, whatever the code.
+Any other says nothing about an order.
 """
 
 _KEY_HINT = (

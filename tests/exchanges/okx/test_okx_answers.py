@@ -337,7 +337,7 @@ def test_an_unknown_code_is_an_error_of_the_request_alone_and_is_named(code: obj
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, ErrorKind.REJECTED),
+        (400, ErrorKind.TRANSIENT),
         (401, ErrorKind.REFUSED),
         (403, ErrorKind.FIREWALL),
         (404, ErrorKind.TRANSIENT),
