@@ -1,7 +1,7 @@
 """The venue of the settings: its published facts, with the limits that the settings lower.
 
 A gateway in front of an exchange, or several programs that share an account, may allow less than
-the venue publishes. Nothing raises a limit: whoever has a higher one is told so by the headers.
+the venue publishes. Nothing raises a limit: the headers say that an account has a higher one.
 """
 
 from collections.abc import Iterator, Mapping

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.domain.report import Absent, Answer
+from reconciler.domain.report import Absent, Answer, OrderFault
 from reconciler.exchanges.base import Failure, OrderRef
 from reconciler.exchanges.query_plan.queries import HistoryPage
+from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,3 +52,17 @@ def lookup_result(
         if ref not in answers and ref not in failures
     }
     return QueryResult(answers={**answers, **absent}, failures=failures)
+
+
+def order_fault(ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
+    """Return the answer for an order that the exchange cannot be asked about as it is."""
+    return OrderFault(
+        symbol=ref.symbol,
+        external_order_id=ref.external_order_id,
+        detail=(
+            f"the exchange cannot be asked for order {ref.external_order_id[:MAX_NAME_LENGTH]!r} of"
+            f" {ref.symbol[:MAX_NAME_LENGTH]!r} ({reason}): correct the row's symbol or"
+            " external_order_id"
+        ),
+        fetched_at=fetched_at,
+    )

@@ -1,4 +1,4 @@
-"""The requests of every adapter: signed anew at each attempt, with a nonce where there are any."""
+"""The requests of every adapter: signed again at each attempt, with a nonce where there are any."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable

@@ -46,7 +46,6 @@ from reconciler.exchanges.binance.decoding import decode_account, decode_symbols
 from reconciler.exchanges.binance.mapping import (
     decode_lookup,
     firewall_fault,
-    order_fault,
     require_symbol,
     result_of_list,
     result_of_lookup,
@@ -56,7 +55,7 @@ from reconciler.exchanges.binance.refs import invalid_reason, request_id, reques
 from reconciler.exchanges.order_search import OrderSearch
 from reconciler.exchanges.query_plan.ascending_ids import AscendingIds
 from reconciler.exchanges.query_plan.queries import GetOrder, ListOpenOrders, ListOrdersFrom, Query
-from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.query_result import QueryResult, order_fault
 from reconciler.exchanges.request_policy import Sender
 from reconciler.exchanges.spelling import as_called, request_refs
 from reconciler.resilience.budget import Budget

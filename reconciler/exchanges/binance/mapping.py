@@ -23,7 +23,7 @@ from reconciler.exchanges.binance.raw_orders import (
 from reconciler.exchanges.binance.reports import to_report
 from reconciler.exchanges.json_answers import UnreadableOrder
 from reconciler.exchanges.query_plan.queries import HistoryPage, ListOpenOrders, ListOrdersFrom
-from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.query_result import QueryResult, order_fault
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 
 
@@ -91,20 +91,6 @@ def require_symbol(symbol: str | None, orders: RawOrders) -> RawOrders:
             f" {str(orders[0].symbol)[:MAX_NAME_LENGTH]}"
         )
     return orders
-
-
-def order_fault(ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
-    """Return the answer for an order that cannot be requested from the exchange."""
-    return OrderFault(
-        symbol=ref.symbol,
-        external_order_id=ref.external_order_id,
-        detail=(
-            f"the exchange cannot be asked for order {ref.external_order_id[:MAX_NAME_LENGTH]!r} of"
-            f" {ref.symbol[:MAX_NAME_LENGTH]!r} ({reason}): correct the row's symbol or"
-            " external_order_id"
-        ),
-        fetched_at=fetched_at,
-    )
 
 
 def firewall_fault(ref: OrderRef, text: str, fetched_at: datetime) -> OrderFault:

@@ -48,7 +48,6 @@ from reconciler.exchanges.bybit.decoding import decode_symbols, decode_user_id
 from reconciler.exchanges.bybit.mapping import (
     decode_list,
     decode_lookup,
-    order_fault,
     result_of_list,
     result_of_lookup,
 )
@@ -64,7 +63,7 @@ from reconciler.exchanges.query_plan.queries import (
     ManyOrders,
     Query,
 )
-from reconciler.exchanges.query_result import QueryResult, lookup_result
+from reconciler.exchanges.query_result import QueryResult, lookup_result, order_fault
 from reconciler.exchanges.request_policy import Sender
 from reconciler.exchanges.spelling import as_called, request_refs
 from reconciler.resilience.budget import Budget

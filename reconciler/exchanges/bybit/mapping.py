@@ -9,14 +9,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from reconciler.domain.report import Answer, OrderFault, Report
+from reconciler.domain.report import Answer, Report
 from reconciler.domain.status import TERMINAL
 from reconciler.errors import Malformed, UnreadableRow
 from reconciler.exchanges.base import Failure, OrderRef
 from reconciler.exchanges.bybit.raw_orders import OrderPage, RawOrder, decode_page
 from reconciler.exchanges.bybit.reports import to_report
 from reconciler.exchanges.json_answers import UnreadableOrder
-from reconciler.exchanges.query_result import QueryResult, lookup_result
+from reconciler.exchanges.query_result import QueryResult, lookup_result, order_fault
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
 
 ById = Mapping[str, Sequence[OrderRef]]
@@ -73,20 +73,6 @@ def result_of_list(
         failures=failures,
         listed=len(page.orders),
         next_cursor=page.next_cursor,
-    )
-
-
-def order_fault(ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
-    """Return the answer for an order that the exchange cannot be asked about as it is."""
-    return OrderFault(
-        symbol=ref.symbol,
-        external_order_id=ref.external_order_id,
-        detail=(
-            f"the exchange cannot be asked for order {ref.external_order_id[:MAX_NAME_LENGTH]!r} of"
-            f" {ref.symbol[:MAX_NAME_LENGTH]!r} ({reason}): correct the row's symbol or"
-            " external_order_id"
-        ),
-        fetched_at=fetched_at,
     )
 
 

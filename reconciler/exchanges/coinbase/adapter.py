@@ -41,7 +41,6 @@ from reconciler.exchanges.coinbase.constants import (
 )
 from reconciler.exchanges.coinbase.mapping import (
     decode_lookup,
-    order_fault,
     result_of_list,
     result_of_lookup,
     result_of_many,
@@ -68,7 +67,7 @@ from reconciler.exchanges.query_plan.queries import (
     ManyOrders,
     Query,
 )
-from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.query_result import QueryResult, order_fault
 from reconciler.exchanges.request_policy import Sender
 from reconciler.exchanges.spelling import as_called, request_refs
 from reconciler.resilience.budget import Budget

@@ -18,7 +18,7 @@ from reconciler.exchanges.coinbase.raw_orders import Page, RawOrder, RawOrders, 
 from reconciler.exchanges.coinbase.refs import is_same_symbol
 from reconciler.exchanges.coinbase.reports import to_report
 from reconciler.exchanges.json_answers import UnreadableOrder
-from reconciler.exchanges.query_result import QueryResult, lookup_result
+from reconciler.exchanges.query_result import QueryResult, lookup_result, order_fault
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
 
 
@@ -91,20 +91,6 @@ def result_of_list(wanted: Iterable[OrderRef], response: ApiResponse[Page]) -> Q
         failures=found.failures,
         listed=len(page.orders),
         next_cursor=page.next_cursor,
-    )
-
-
-def order_fault(ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
-    """Return the answer for an order that cannot be requested from the exchange."""
-    return OrderFault(
-        symbol=ref.symbol,
-        external_order_id=ref.external_order_id,
-        detail=(
-            f"the exchange cannot be asked for order {ref.external_order_id[:MAX_NAME_LENGTH]!r} of"
-            f" {ref.symbol[:MAX_NAME_LENGTH]!r} ({reason}): correct the row's symbol or"
-            " external_order_id"
-        ),
-        fetched_at=fetched_at,
     )
 
 

@@ -122,7 +122,7 @@ RATE_LIMIT_PAUSE_SECONDS = 15.0
 
 LOCKOUT_SECONDS = 900.0
 """Support, "API error codes": "Temporary lockouts typically last approximately 15 minutes". The
-documentation adds that each further request begins them anew.
+documentation adds that each further request begins them again.
 """
 
 THROTTLE_SECONDS = 5.0

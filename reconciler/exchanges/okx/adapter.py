@@ -51,7 +51,6 @@ from reconciler.exchanges.okx.constants import (
 from reconciler.exchanges.okx.mapping import (
     decode_list,
     decode_lookup,
-    order_fault,
     result_of_list,
     result_of_lookup,
 )
@@ -64,7 +63,7 @@ from reconciler.exchanges.query_plan.queries import (
     ListOpenOrders,
     Query,
 )
-from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.query_result import QueryResult, order_fault
 from reconciler.exchanges.request_policy import Sender
 from reconciler.exchanges.spelling import as_called, request_refs
 from reconciler.resilience.budget import Budget

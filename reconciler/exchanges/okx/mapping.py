@@ -7,7 +7,7 @@ An order that cannot be read fails alone.
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from reconciler.domain.report import Absent, Answer, OrderFault
+from reconciler.domain.report import Absent, Answer
 from reconciler.errors import Malformed, Refused, Unavailable, UnreadableRow
 from reconciler.exchanges.api_client import ApiResponse
 from reconciler.exchanges.api_errors import BAD_REQUEST_HINT, ErrorKind, ErrorResponse
@@ -16,7 +16,7 @@ from reconciler.exchanges.json_answers import UnreadableOrder
 from reconciler.exchanges.okx.constants import PAGE_SIZE
 from reconciler.exchanges.okx.raw_orders import RawOrder, RawOrders, decode_orders
 from reconciler.exchanges.okx.reports import to_report
-from reconciler.exchanges.query_result import QueryResult, lookup_result
+from reconciler.exchanges.query_result import QueryResult, lookup_result, order_fault
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
 
 _PARAMETERS_OF_A_ROW = frozenset({None, "instId", "ordId"})
@@ -90,20 +90,6 @@ def result_of_list(
         failures=found.failures,
         listed=len(response.value),
         next_cursor=_next_cursor(response.value),
-    )
-
-
-def order_fault(ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
-    """Return the answer for an order that cannot be requested from the exchange."""
-    return OrderFault(
-        symbol=ref.symbol,
-        external_order_id=ref.external_order_id,
-        detail=(
-            f"the exchange cannot be asked for order {ref.external_order_id[:MAX_NAME_LENGTH]!r} of"
-            f" {ref.symbol[:MAX_NAME_LENGTH]!r} ({reason}): correct the row's symbol or"
-            " external_order_id"
-        ),
-        fetched_at=fetched_at,
     )
 
 

@@ -14,4 +14,4 @@ VENUES: tuple[Dialect, ...] = (
 """One for each package of the registry: a test fails if one is missing."""
 
 DIALECTS: tuple[Dialect, ...] = (*VENUES, template.DIALECT)
-"""And the template's, so that whoever copies it begins with what holds."""
+"""And the template's, so that a copy of it begins with what holds."""
