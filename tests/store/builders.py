@@ -310,10 +310,15 @@ def until(application: Application, condition: str, *parameters: object) -> None
 
 IS_WAITING_FOR_A_LOCK: str = """
     SELECT EXISTS (
-        SELECT FROM pg_stat_activity
-        WHERE datname = current_database() AND wait_event_type = 'Lock'
-            AND application_name = %s
+        SELECT FROM pg_stat_activity AS waiting, unnest(pg_blocking_pids(waiting.pid)) AS blocker
+        WHERE waiting.datname = current_database() AND waiting.application_name = %s
+            AND blocker <> pg_backend_pid()
     ) AS answer"""
+"""An application waits for a lock that another session has.
+
+A wait for the session that asks does not count: a concurrent index build waits for each snapshot,
+also for the one with which this statement looks.
+"""
 
 STOP_AFTER_THE_SNAPSHOT = """
     ALTER TABLE reconciliation_state RENAME TO kept_state;
