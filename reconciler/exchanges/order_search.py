@@ -5,7 +5,10 @@ An adapter keeps one search for its account, and supplies the request for each q
     class Bybit:
         def __init__(self, ...) -> None:
             self._search = OrderSearch(
-                plan=AnyIds(queries=QUERIES), run=self._run, requests_at_once=requests_at_once
+                plan=AnyIds(queries=QUERIES),
+                run=self._run,
+                requests_at_once=requests_at_once,
+                absent_order_id=venue.absent_order_id,
             )
 
         async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
@@ -35,7 +38,8 @@ Guarantees:
 1. Every order gets an answer or a failure, never both, whatever the exchange answers.
 2. A failure reaches exactly the orders for which the request was sent. If every further request
    would fail too (bad key, clock, rate limit), the rest of the batch fails without being sent.
-3. The search ends: rounds that settle nothing are bounded.
+3. A firewall's block is an order's fault only if it lets a look-up of another order pass.
+4. The search ends: rounds that settle nothing are bounded.
 """
 
 import asyncio
@@ -53,6 +57,8 @@ from reconciler.errors import (
     NotSent,
     RateLimited,
     Refused,
+    RequestRejected,
+    Unavailable,
 )
 from reconciler.exchanges.base import Failure, LookupResult, OrderRef, RequestTrial
 from reconciler.exchanges.query_plan.protocol import Outcome, QueryPlan, Search
@@ -73,25 +79,51 @@ RunQuery = Callable[[Query, frozenset[OrderRef]], Coroutine[Any, Any, QueryResul
 MAX_ROUNDS_WITHOUT_RESULT = 1000
 """No plan of ours needs so many: a longest list has fewer pages."""
 
+ANY_SYMBOL = "BTC-USDT"
+"""The symbol of an order that does not exist: an exchange that does not list it says so."""
+
+ALL_BLOCKED = (
+    "a firewall refuses every request about an order with HTTP 403, even about one that does not"
+    " exist, and lets others pass: does it allow this machine's IP address?"
+)
+
 log = structlog.get_logger(__name__)
 
 
 @dataclass(kw_only=True, slots=True)
 class _Sending:
-    """State that the requests of one search share. After `stopped_by` no more are sent."""
+    """State that the requests of one search share.
+
+    Attributes:
+        semaphore: Limits the requests at a time.
+        stopped_by: The failure after which no more are sent.
+        others_pass: True if a firewall that blocks an order is known to let others pass.
+    """
 
     semaphore: asyncio.Semaphore
     stopped_by: Failure | None = None
+    others_pass: bool = False
 
 
 class OrderSearch(Generic[Search]):
     """Searches for orders of one account. What one search learns, the next one uses."""
 
-    def __init__(self, *, plan: QueryPlan[Search], run: RunQuery, requests_at_once: int) -> None:
-        """Send with `run`, and at most `requests_at_once` requests of a search at a time."""
+    def __init__(
+        self,
+        *,
+        plan: QueryPlan[Search],
+        run: RunQuery,
+        requests_at_once: int,
+        absent_order_id: str,
+    ) -> None:
+        """Send with `run`, and at most `requests_at_once` requests of a search at a time.
+
+        No order has the id `absent_order_id`, which has the form that the exchange wants.
+        """
         self._plan = plan
         self._run = run
         self._requests_at_once = requests_at_once
+        self._absent = OrderRef(symbol=ANY_SYMBOL, external_order_id=absent_order_id)
 
     async def find(self, refs: Iterable[OrderRef]) -> LookupResult:
         """Return an answer or a failure for every order in `refs`. Never raises for an exchange."""
@@ -143,13 +175,32 @@ class OrderSearch(Generic[Search]):
             if sending.stopped_by is not None:
                 return QueryResult(failure=sending.stopped_by)
             try:
-                return await self._run(query, wanted)
+                result = await self._run(query, wanted)
+                if result.is_blocked and not sending.others_pass:
+                    await self._require_others_pass(sending)
             except (ExchangeError, BreakerOpen, NotSent) as failure:
                 if isinstance(failure, Refused | ClockSkew | RateLimited | NotSent):
                     sending.stopped_by = failure
                 return QueryResult(failure=failure)
             except Exception as error:  # noqa: BLE001 - one request's fault must not end the process
                 return QueryResult(failure=unexpected_as_malformed(error))
+            return result
+
+    async def _require_others_pass(self, sending: _Sending) -> None:
+        """Look up an order that does not exist: a firewall that refuses that refuses any other.
+
+        Raises:
+            ExchangeError: there is no answer either, so that no order is known to be blocked.
+        """
+        try:
+            result = await self._run(GetOrder(ref=self._absent), frozenset({self._absent}))
+        except RequestRejected:
+            pass  # By the exchange itself, so the firewall let it pass.
+        else:
+            if result.is_blocked:
+                sending.stopped_by = Unavailable(ALL_BLOCKED)
+                raise sending.stopped_by
+        sending.others_pass = True
 
 
 def _words_of(query: Query) -> str:

@@ -105,7 +105,10 @@ class Binance:
             clock=clock,
         )
         self._search = OrderSearch(
-            plan=AscendingIds(costs=COSTS), run=self._run, requests_at_once=requests_at_once
+            plan=AscendingIds(costs=COSTS),
+            run=self._run,
+            requests_at_once=requests_at_once,
+            absent_order_id=venue.absent_order_id,
         )
 
     @property
@@ -267,7 +270,7 @@ class Binance:
                 return QueryResult(answers=answers, failures=failures)
         now = self._clock()
         rest = {ref: firewall_fault(ref, error.text, now) for ref in ordered if ref not in answers}
-        return QueryResult(answers=answers | rest, failures=failures)
+        return QueryResult(answers=answers | rest, failures=failures, is_blocked=True)
 
 
 def _by_number(refs: Iterable[OrderRef]) -> list[OrderRef]:

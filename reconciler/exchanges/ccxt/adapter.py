@@ -131,6 +131,7 @@ class CcxtBridge:
             plan=AnyIds(queries=queries_of(self._ccxt)),
             run=self._run,
             requests_at_once=requests_at_once,
+            absent_order_id=venue.absent_order_id,
         )
 
     @property

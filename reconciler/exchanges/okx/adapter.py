@@ -114,7 +114,10 @@ class Okx:
         )
         self._symbols = Symbols()
         self._search = OrderSearch(
-            plan=AnyIds(queries=QUERIES), run=self._run, requests_at_once=requests_at_once
+            plan=AnyIds(queries=QUERIES),
+            run=self._run,
+            requests_at_once=requests_at_once,
+            absent_order_id=venue.absent_order_id,
         )
 
     @property

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from pydantic import SecretStr
 
-from reconciler.domain.report import Archived, OrderFault
+from reconciler.domain.report import Archived
 from reconciler.domain.status import Status
 from reconciler.errors import RateLimited, Refused, RequestRejected, Unavailable
 from reconciler.settings import Credentials
@@ -129,7 +129,7 @@ class Binance(Dialect):
             reply=_error(-2026, "Order was archived."),
             becomes=Archived,
         ),
-        ErrorCase(name="firewall", reply=Reply(body=b"<html>", status=403), becomes=OrderFault),
+        ErrorCase(name="firewall", reply=Reply(body=b"<html>", status=403), becomes=Unavailable),
     )
     not_found = {"code": _error(-2013, "Order does not exist.")}  # noqa: RUF012 - read only
     clock_refusals = {  # noqa: RUF012 - read only

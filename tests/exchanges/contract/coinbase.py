@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from pydantic import SecretStr
 
-from reconciler.domain.report import OrderFault
 from reconciler.domain.status import Status
 from reconciler.errors import RateLimited, Refused, RequestRejected, Unavailable
 from reconciler.settings import Credentials
@@ -120,7 +119,7 @@ class Coinbase(Dialect):
             reply=_error("NOT_FOUND", "portfolio not found", 404),
             becomes=RequestRejected,
         ),
-        ErrorCase(name="firewall", reply=Reply(body=b"<html>", status=403), becomes=OrderFault),
+        ErrorCase(name="firewall", reply=Reply(body=b"<html>", status=403), becomes=Unavailable),
     )
     not_found: ClassVar[Mapping[str, Reply]] = {
         "404": _error("NOT_FOUND", "order with this orderID was not found", 404),

@@ -130,6 +130,7 @@ class Kraken(Dialect):
                 "EGeneral:Internal error",
             )
         ),
+        ErrorCase(name="firewall", reply=Reply(body=b"<html>", status=403), becomes=Unavailable),
         ErrorCase(
             name="unknown error", reply=_error("EOrder:Made up in 2027"), becomes=RequestRejected
         ),

@@ -10,7 +10,6 @@ from typing import ClassVar
 
 from pydantic import SecretStr
 
-from reconciler.domain.report import OrderFault
 from reconciler.domain.status import Status
 from reconciler.errors import RateLimited, Refused, RequestRejected, Unavailable
 from reconciler.settings import Credentials
@@ -103,7 +102,7 @@ class Okx(Dialect):
             for code, status in ((50004, 400), (50013, 429), (50026, 500))
         ),
         ErrorCase(name="unknown code", reply=_error(59999, status=400), becomes=RequestRejected),
-        ErrorCase(name="firewall", reply=Reply(body=b"<html>", status=403), becomes=OrderFault),
+        ErrorCase(name="firewall", reply=Reply(body=b"<html>", status=403), becomes=Unavailable),
     )
     not_found: ClassVar[Mapping[str, Reply]] = {"51603": _error(51603, "Order does not exist")}
     clock_refusals: ClassVar[Mapping[str, Reply]] = {

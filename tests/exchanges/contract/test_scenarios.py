@@ -183,6 +183,25 @@ async def test_every_documented_error_becomes_its_class(opened: Venue, case: Err
             assert len(outcome.hint) > 20
 
 
+@for_each(lambda dialect: {one.name: one for one in dialect.errors if one.name == "firewall"})
+async def test_order_that_a_firewall_blocks_is_at_fault_alone(
+    opened: Venue, case: ErrorCase
+) -> None:
+    blocked, other = orders = many(opened.dialect, 2)
+    opened.server.holds(*orders)
+    opened.server.special = lambda request, kind: (
+        case.reply if kind in ABOUT_ORDERS and blocked.order_id in str(request) else None
+    )
+
+    found = await opened.fetch([blocked])
+    found_of_other = await opened.fetch([other])
+
+    fault = found.answers[ref_of(blocked)]
+    assert isinstance(fault, OrderFault)
+    assert "a firewall refuses requests that name it" in fault.detail
+    all_true(opened, found_of_other, [other])
+
+
 def test_every_class_of_error_is_among_the_documented_ones(dialect: Dialect) -> None:
     classes = {case.becomes for case in dialect.errors}
     times = {case.retry_after_seconds for case in dialect.errors if case.becomes is RateLimited}

@@ -78,7 +78,10 @@ class Template:
             clock=clock,
         )
         self._search = OrderSearch(
-            plan=AnyIds(queries=QUERIES), run=self._run, requests_at_once=requests_at_once
+            plan=AnyIds(queries=QUERIES),
+            run=self._run,
+            requests_at_once=requests_at_once,
+            absent_order_id=venue.absent_order_id,
         )
 
     @property
