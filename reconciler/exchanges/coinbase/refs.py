@@ -1,7 +1,7 @@
 """Symbols and order ids as Coinbase writes them, and a check for those that it cannot know."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 from string import ascii_lowercase, ascii_uppercase
 
@@ -12,6 +12,7 @@ from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 _SYMBOLS_REMEMBERED = 2**14
 _TO_UPPERCASE = str.maketrans(ascii_lowercase, ascii_uppercase)
 _SEPARATED = re.compile(r"([^/_-]+)[/_-]([^/_-]+)")
+_ONE_BOOK = ("USD", "USDC")
 _ILLEGAL_IN_SYMBOL = re.compile(r"[\x00-\x7f](?<![A-Za-z0-9._-])")
 
 
@@ -33,9 +34,10 @@ def request_id(external_order_id: str) -> str:
 
 
 def is_same_symbol(symbol: str, product_id: str) -> bool:
-    """Return True if a row's symbol means the product. "BTCUSD" means "BTC-USD"."""
+    """Return True if a row's symbol means the product. "BTCUSD" means "BTC-USD" and its alias."""
     asked = request_symbol(symbol)
-    return product_id in {asked, symbol} or ("-" not in asked and _joined(product_id) == asked)
+    names = _aliases(product_id)
+    return symbol == product_id or asked in names or asked in map(_joined, names)
 
 
 def products_by_letters(product_ids: Iterable[str]) -> Mapping[str, str]:
@@ -61,6 +63,16 @@ def invalid_reason(ref: OrderRef) -> str | None:
         "the exchange's order_id is a UUID, 32 hex digits in five groups: this may be a client"
         " order id; put the exchange's order_id there"
     )
+
+
+def _aliases(product_id: str) -> Collection[str]:
+    """Return the names of a product: those for USD and for USDC are of one book.
+
+    Source: "Get Product", `alias` (of BTC-USDC: "BTC-USD") and `alias_to`, read 2026-11-29; streams
+    of orders name the book, "List Orders" the product (github.com/ccxt/ccxt/issues/26465).
+    """
+    base, _, quote = product_id.rpartition("-")
+    return [f"{base}-{one}" for one in _ONE_BOOK] if quote in _ONE_BOOK else [product_id]
 
 
 def _joined(product_id: str) -> str:

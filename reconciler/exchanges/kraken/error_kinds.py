@@ -104,9 +104,20 @@ _TEXTS_BY_KIND: Mapping[ErrorKind, Sequence[str]] = MappingProxyType(
 ERROR_KINDS: Mapping[str, ErrorKind] = MappingProxyType(
     {text: kind for kind, texts in _TEXTS_BY_KIND.items() for text in texts}
 )
-"""The kind of each error. Another one of the category `Service` is transient, and every other a
+"""The kind of each error. Another one has the kind of its category, and without that it is a
 rejection of that request alone: no unknown error says anything about an order.
 """
+
+_KINDS_BY_CATEGORY: Mapping[str, ErrorKind] = MappingProxyType(
+    {
+        "eservice": ErrorKind.TRANSIENT,
+        "edatabase": ErrorKind.TRANSIENT,
+        # "Error messages", "Authentication errors": they are of the key, so no order is at fault.
+        "eapi": ErrorKind.REFUSED,
+        "eauth": ErrorKind.REFUSED,
+        "esession": ErrorKind.REFUSED,
+    }
+)
 
 _TEXT_OF = MappingProxyType({text.casefold(): text for text in ERROR_KINDS})
 
@@ -126,7 +137,8 @@ def kind_of(text: str) -> ErrorKind:
     known = known_error(text)
     if known is not None:
         return ERROR_KINDS[known]
-    return ErrorKind.TRANSIENT if text.startswith("EService") else ErrorKind.REJECTED
+    category = text.partition(":")[0].strip().casefold()
+    return _KINDS_BY_CATEGORY.get(category, ErrorKind.REJECTED)
 
 
 def is_of_id(text: str) -> bool:

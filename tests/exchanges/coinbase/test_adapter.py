@@ -250,13 +250,13 @@ async def test_symbol_in_another_spelling_is_the_same(fake: FakeVenue, symbol: s
 async def test_order_of_another_symbol_waits_for_a_person_and_the_rest_go_on(
     fake: FakeVenue,
 ) -> None:
-    fake.holds(filled(1, product_id="BTC-USDC"), filled(2))
+    fake.holds(filled(1, product_id="BTC-EUR"), filled(2))
 
     found = await fetch(fake, a_ref(1), a_ref(2))
 
     fault = found.answers[a_ref(1)]
     assert isinstance(fault, OrderFault)
-    assert "is of 'BTC-USDC'" in fault.detail
+    assert "is of 'BTC-EUR'" in fault.detail
     assert isinstance(found.answers[a_ref(2)], Report)
 
 

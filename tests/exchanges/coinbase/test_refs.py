@@ -37,13 +37,18 @@ def test_symbol_is_asked_for_as_coinbase_writes_it_only_where_that_is_certain(
         ("BTC/USD", "BTC-USD", True),
         ("BTCUSD", "BTC-USD", True),
         ("BIT-26APR24-CDE", "BIT-26APR24-CDE", True),
-        ("BTC-USD", "BTC-USDC", False),
-        ("BTCUSD", "BTC-USDC", False),
+        ("BTC-USD", "BTC-USDC", True),
+        ("btc/usdc", "BTC-USD", True),
+        ("BTCUSD", "BTC-USDC", True),
+        ("BTCUSDC", "BTC-USD", True),
+        ("BTC-USDT", "BTC-USD", False),
+        ("BTC-EUR", "BTC-USDC", False),
+        ("ETH-USDC", "BTC-USD", False),
         ("B-TCUSD", "BTC-USD", False),
         ("ETH-USD", "BTC-USD", False),
     ],
 )
-def test_symbol_of_a_row_means_one_product(symbol: str, product: str, *, expected: bool) -> None:
+def test_symbol_of_a_row_means_one_book(symbol: str, product: str, *, expected: bool) -> None:
     assert is_same_symbol(symbol, product) is expected
 
 
