@@ -66,6 +66,16 @@ def parse_json(body: bytes) -> Any:
         raise ValueError("these are no orders")
     if objects > len(body) // _MIN_BYTES_PER_OBJECT + 100:
         raise ValueError("these are no orders")
+    return parse_exact(body)
+
+
+def parse_exact(body: bytes | str) -> Any:
+    """Parse with every digit, and without the fields of an object that it has twice. Not bounded.
+
+    Raises:
+        ValueError: the body is no JSON.
+        RecursionError: it is nested too deep.
+    """
     return json.loads(body, object_pairs_hook=_object, parse_int=_integer, parse_float=str)
 
 

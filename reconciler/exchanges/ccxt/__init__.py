@@ -3,10 +3,10 @@
     adapter    `CcxtBridge`: fetches a batch of orders in rounds of ccxt's methods
     facts      what ccxt knows of an exchange: limit, credentials, which lists it has
     reports    one parsed order to a `Report`, from what the exchange stated
-    statuses   the exchange's word, and ccxt's, to our status
     symbols    the spot market that a row's symbol stands for
     errors     ccxt's exceptions to ours
     client     ccxt's client with exact numbers, our clock, and what its parser left out
+    statuses   the exchange's word, and ccxt's, to our status
     modules    one exchange's module of ccxt, without the others
 
 Imports point down this list only. The extra `ccxt` installs it.

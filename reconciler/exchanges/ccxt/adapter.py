@@ -10,6 +10,7 @@ Guarantees:
 2. "Not found" is only what ccxt raises as `OrderNotFound` for the order's own look-up.
 3. ccxt neither waits nor retries by itself: our limits, our retries and our breaker do.
 4. Every exception of ccxt becomes one of ours; its text carries no signature and no key.
+5. The account is refused for a denied request only if the key is denied another market, too.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -27,8 +28,10 @@ from reconciler.errors import (
     BreakerOpen,
     ClockSkew,
     ExchangeError,
+    Malformed,
     NotSent,
     RateLimited,
+    Refused,
     RequestRejected,
     Unavailable,
     UnreadableRow,
@@ -49,7 +52,14 @@ from reconciler.exchanges.ccxt.client import (
     retry_after_seconds,
     use_nonce,
 )
-from reconciler.exchanges.ccxt.errors import ErrorKind, error_text, kind_of, translate
+from reconciler.exchanges.ccxt.errors import (
+    ABOUT_THE_REQUEST,
+    ErrorKind,
+    error_text,
+    hint_of,
+    kind_of,
+    translate,
+)
 from reconciler.exchanges.ccxt.facts import (
     CLOSED_ORDERS,
     OPEN_ORDERS,
@@ -91,6 +101,7 @@ class _OrderError:
 
     kind: ErrorKind
     text: str
+    hint: str
 
 
 class CcxtBridge:
@@ -118,6 +129,7 @@ class CcxtBridge:
         self._server_clock = ServerClock(self.fetch_clock_offset)
         self._costs: dict[str, int] = {}
         self._markets: SpotMarkets | None = None
+        self._readable_symbol: str | None = None
         self._error = load_errors().BaseError
         self._ccxt = open_client(
             venue.name.partition(":")[2],
@@ -165,9 +177,12 @@ class CcxtBridge:
         markets = await self._loaded_markets()
         if not markets.symbols:
             raise Unavailable("the exchange lists no spot market")
-        answer = await self._call(OPEN_ORDERS, min(markets.symbols))
-        if isinstance(answer, _OrderError):
-            raise RequestRejected(answer.text)
+        symbol = self._readable_symbol or min(markets.symbols)
+        answer = await self._call(OPEN_ORDERS, symbol)
+        if _is_kind(answer, ErrorKind.NOT_SUPPORTED):
+            answer = await self._call(self._lookups[0], self._venue.absent_order_id, symbol)
+        if isinstance(answer, _OrderError) and answer.kind is not ErrorKind.ORDER_NOT_FOUND:
+            raise _failure_of(answer)
         return Account(identity=None, clock_offset=await self._server_clock.offset())
 
     async def fetch_clock_offset(self) -> timedelta:
@@ -208,7 +223,7 @@ class CcxtBridge:
                 self._cost_of("load_markets"), partial(self._attempt, "load_markets")
             )
             if isinstance(loaded, _OrderError):
-                raise RequestRejected(loaded.text)
+                raise _failure_of(loaded)
             self._markets = SpotMarkets(loaded.values())
         return self._markets
 
@@ -216,20 +231,48 @@ class CcxtBridge:
         fetched_at = self._clock()
         match query:
             case GetOrder(ref=ref, step=step):
-                answer = await self._call(
-                    self._lookups[step],
-                    ref.external_order_id,
-                    ref.symbol,
-                    subject=(ref.symbol, ref.external_order_id),
+                answer = await self._ask_about(
+                    (ref.symbol, ref.external_order_id),
+                    *(self._lookups[step], ref.external_order_id, ref.symbol),
                 )
                 return _result_of_lookup(ref, answer, fetched_at)
             case ListOpenOrders(symbol=str() as symbol):
-                answer = await self._call(OPEN_ORDERS, symbol, subject=(symbol,))
+                answer = await self._ask_about((symbol,), OPEN_ORDERS, symbol)
             case ListEndedOrders(symbol=str() as symbol):
-                answer = await self._call(CLOSED_ORDERS, symbol, subject=(symbol,))
+                answer = await self._ask_about((symbol,), CLOSED_ORDERS, symbol)
             case _:
                 raise AssertionError(f"{query} was not offered")
         return _result_of_list(wanted, answer, fetched_at)
+
+    async def _ask_about(self, subject: Subject, name: str, *arguments: str) -> Any:
+        """Call a method of ccxt about a symbol, or an order of it.
+
+        Raises:
+            Refused: the exchange denies the key this request, and others.
+            RequestRejected: it denies this request only.
+        """
+        symbol = subject[0]
+        answer = await self._call(name, *arguments, subject=subject)
+        if _is_kind(answer, ErrorKind.DENIED):
+            await self._require_readable_other(symbol, answer)
+            raise RequestRejected(f"{answer.text}; the key may read orders of other markets")
+        if not isinstance(answer, _OrderError):
+            self._readable_symbol = symbol
+        return answer
+
+    async def _require_readable_other(self, denied_symbol: str, denial: _OrderError) -> None:
+        """Find out if the key may read the orders of another market.
+
+        Raises:
+            Refused: it may not.
+            ExchangeError: the exchange gave no usable answer.
+        """
+        others = (await self._loaded_markets()).symbols - {denied_symbol}
+        known = self._readable_symbol
+        other = known if known in others else min(others, default=None)
+        answer = denial if other is None else await self._call(OPEN_ORDERS, other)
+        if isinstance(answer, _OrderError):
+            raise Refused(denial.text, hint=denial.hint)
 
     async def _call(self, name: str, *arguments: str, subject: Subject = EXCHANGE) -> Any:
         """Call a method of ccxt with a signed request; once more if its timestamp is refused."""
@@ -271,9 +314,11 @@ class CcxtBridge:
             return await method(*arguments)
         except self._error as error:
             kind = kind_of(error)
-            if kind in {ErrorKind.ORDER_NOT_FOUND, ErrorKind.UNKNOWN_SYMBOL}:
-                return _OrderError(kind=kind, text=error_text(error))
+            if kind in ABOUT_THE_REQUEST:
+                return _OrderError(kind=kind, text=error_text(error), hint=hint_of(error))
             raise self._translated(error) from None
+        except Exception as error:  # noqa: BLE001 - ccxt's parsers raise anything for what they do not expect
+            raise Malformed(f"ccxt cannot read the answer ({type(error).__name__})") from None
         finally:
             self._costs[name] = max(1, ceil(spent.cost * COST_SCALE))
 
@@ -293,8 +338,10 @@ class CcxtBridge:
     async def _measure_offset(self) -> timedelta:
         sent_at = self._clock()
         server_time_ms = await self._attempt("fetch_time")
+        if isinstance(server_time_ms, _OrderError):
+            raise _failure_of(server_time_ms)
         if not isinstance(server_time_ms, int):
-            raise RequestRejected("the exchange does not tell its time")
+            raise Malformed("the exchange does not tell its time")
         half_way = sent_at + (self._clock() - sent_at) / 2
         return offset_of(server_time_ms, half_way)
 
@@ -304,10 +351,22 @@ async def _note_cost(cost: float | None = None) -> None:
     _SPENT.get().cost += 1.0 if cost is None else float(cost)
 
 
+def _is_kind(answer: Any, kind: ErrorKind) -> bool:
+    return isinstance(answer, _OrderError) and answer.kind is kind
+
+
+def _failure_of(error: _OrderError) -> ExchangeError:
+    """Return our error for a request about no order."""
+    if error.kind in {ErrorKind.DENIED, ErrorKind.NOT_SUPPORTED}:
+        return Refused(error.text, hint=error.hint)
+    return RequestRejected(error.text)
+
+
 def _result_of_lookup(ref: OrderRef, answer: Any, fetched_at: datetime) -> QueryResult:
     """Return the result of an order's own look-up.
 
     Raises:
+        RequestRejected: the exchange cannot be asked about it.
         UnreadableRow: it is another order, or cannot be read.
     """
     if isinstance(answer, _OrderError):
@@ -322,6 +381,8 @@ def _result_of_lookup(ref: OrderRef, answer: Any, fetched_at: datetime) -> Query
 def _answer_of_error(ref: OrderRef, error: _OrderError, fetched_at: datetime) -> Answer:
     if error.kind is ErrorKind.UNKNOWN_SYMBOL:
         return _unlisted(ref, fetched_at)
+    if error.kind is not ErrorKind.ORDER_NOT_FOUND:
+        raise RequestRejected(error.text)
     return Absent(symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at)
 
 

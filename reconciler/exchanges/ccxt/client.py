@@ -6,14 +6,17 @@ the exchange has stated. An order that ccxt cannot parse is kept as unreadable, 
 cost the whole list.
 """
 
-import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from reconciler.exchanges.ccxt.modules import load_class
+from reconciler.exchanges.ccxt.modules import load_class, load_errors
+from reconciler.exchanges.ccxt.statuses import own_word
+from reconciler.exchanges.json_answers import parse_exact
+from reconciler.exchanges.raw_values import SIGNED_QUANTITY
 from reconciler.settings import Credentials
 
 RAW = "reconciler"
@@ -22,11 +25,13 @@ RAW = "reconciler"
 COST_SCALE = 10
 """Units of our limit for one unit of ccxt's, whose costs are fractions such as 1.5."""
 
-_WORD_FIELDS = ("status", "state", "orderStatus", "order_status", "order_state", "ordStatus")
 _QUANTITIES = ("filled", "remaining", "amount", "average", "cost")
+_SIGNED = frozenset({"filled", "remaining", "amount"})
 _MAX_DIGITS = 9
-_DEEPEST, _LONGEST = 5, 60
-"""No row of an exchange is nested deeper, and no number in it is longer."""
+_DEEPEST = 5
+"""No row of an exchange is nested deeper."""
+
+_NUMBER = re.compile(SIGNED_QUANTITY.pattern + r"([eE][+-]?[0-9]{1,2})?")
 
 _MILLISECONDS = 10**12
 _MICROSECONDS = 10**15
@@ -39,14 +44,16 @@ class RawFacts:
     """What the exchange itself has said of one order.
 
     Attributes:
+        exchange_id: Which exchange, by ccxt's id.
         word: Its word for the status; None if it cannot be found.
         stated: Those of the fields `filled`, `remaining`, `amount`, `average` and `cost` whose very
             number stands in the answer. Parsers also compute them, some from the limit price.
         unreadable: Why ccxt could not parse the order; None if it could.
     """
 
+    exchange_id: str
     word: str | None = None
-    stated: Mapping[str, Any] = field(default_factory=dict)
+    stated: Mapping[str, Decimal] = field(default_factory=dict)
     unreadable: str | None = None
 
 
@@ -69,7 +76,7 @@ def open_client(
         {name: one.get_secret_value() for name, one in secrets.items() if one is not None}
     )
     client.number = str  # Not float: numbers keep their digits.
-    client.on_json_response = _parse_json
+    client.on_json_response = parse_exact
     client.milliseconds = now_ms
     client.seconds = lambda: now_ms() // 1000
     client.microseconds = lambda: now_ms() * 1000
@@ -77,6 +84,8 @@ def open_client(
     client.options["fetchMarkets"] = _only_spot(client.options.get("fetchMarkets"))
     if base_url != api_address(client):
         client.urls["api"] = _moved(client.urls["api"], base_url, client)
+    _refuse_unsigned(client)
+    _follow_no_redirect(client)
     _keep_raw_facts(client)
     return client
 
@@ -112,8 +121,46 @@ def _only_spot(option: Any) -> Any:
     return ["spot"] if isinstance(option, list) else option
 
 
-def _parse_json(text: str) -> Any:
-    return json.loads(text, parse_float=str)
+def _refuse_unsigned(client: Any) -> None:
+    """Refuse a key with which ccxt cannot sign, such as a secret that is no base64 at Kraken."""
+    sign = client.sign
+    errors = load_errors()
+
+    def signed(*arguments: Any, **named: Any) -> Any:
+        try:
+            return sign(*arguments, **named)
+        except errors.BaseError:
+            raise
+        except Exception as error:  # noqa: BLE001 - each exchange's own way of signing
+            raise errors.AuthenticationError(
+                f"ccxt cannot sign with this key and secret ({type(error).__name__})"
+            ) from None
+
+    client.sign = signed
+
+
+def _follow_no_redirect(client: Any) -> None:
+    """Let a redirect fail: it would carry the key and the signature to another address."""
+    open_session = client.open
+
+    def opened(*arguments: Any, **named: Any) -> None:
+        open_session(*arguments, **named)
+        if not client.session.trace_configs:
+            client.session.trace_configs.append(_no_redirect())
+
+    client.open = opened
+
+
+def _no_redirect() -> Any:
+    import aiohttp  # noqa: PLC0415 - ccxt brings it, and only the bridge needs it
+
+    async def refuse(*_: Any) -> None:
+        raise aiohttp.ClientError("the exchange redirects to another address")
+
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_redirect.append(refuse)
+    tracing.freeze()
+    return tracing
 
 
 def _addresses(urls: Any, client: Any) -> list[str]:
@@ -134,26 +181,32 @@ def _keep_raw_facts(client: Any) -> None:
     """Wrap the parser of `client`. Parsing never awaits, so one order is parsed at a time."""
     parse_order, safe_order = client.parse_order, client.safe_order
     parse_status: Any = getattr(client, "parse_order_status", None)
-    raw, numbers = RawFacts(), frozenset[Decimal]()
+    raw, numbers = RawFacts(exchange_id=client.id), frozenset[Decimal]()
 
     def keep_word(word: Any, *rest: Any) -> Any:
         raw.word = raw.word or (word if isinstance(word, str) else None)
         return parse_status(word, *rest)
 
+    def is_stated(name: str, number: Decimal) -> bool:
+        # Of a sale an exchange may give the amounts below zero: Bitfinex.
+        return number in numbers or (name in _SIGNED and -number in numbers)
+
     def keep_stated(order: Any, *rest: Any) -> Any:
-        values = {name: order.get(name) for name in _QUANTITIES}
-        raw.stated = {name: one for name, one in values.items() if _exact(one) in numbers}
+        values = {name: _exact(order.get(name)) for name in _QUANTITIES}
+        raw.stated = {
+            name: one for name, one in values.items() if one is not None and is_stated(name, one)
+        }
         return safe_order(order, *rest)
 
     def parse(order: Any, market: Any = None) -> Any:
         nonlocal raw, numbers
-        raw, numbers = RawFacts(), frozenset(_numbers_in(order))
+        raw, numbers = RawFacts(exchange_id=client.id), frozenset(_numbers_in(order))
         try:
             parsed = parse_order(order, market)
         except Exception as error:  # noqa: BLE001 - one order's fault must not cost the list
             raw.unreadable = f"ccxt cannot read it ({type(error).__name__})"
             parsed = {"id": _text(order, _ID_FIELDS), "symbol": None, "timestamp": 0}
-        raw.word = raw.word or _text(order, _WORD_FIELDS)
+        raw.word = raw.word or own_word(client.id, order)
         return {**parsed, RAW: raw}
 
     client.parse_order = parse
@@ -174,13 +227,10 @@ def _numbers_in(value: Any, depth: int = 0) -> Iterator[Decimal]:
 
 
 def _exact(value: Any) -> Decimal | None:
-    if isinstance(value, bool) or not isinstance(value, str | int) or len(str(value)) > _LONGEST:
+    """Return the number; None if it is none. A few exchanges write small ones with an exponent."""
+    if type(value) is not int and not isinstance(value, str):
         return None
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    return Decimal(value) if _NUMBER.fullmatch(str(value)) else None
 
 
 def _text(order: Any, names: tuple[str, ...]) -> str | None:

@@ -34,6 +34,8 @@ class ErrorKind(StrEnum):
 
     ORDER_NOT_FOUND = "order_not_found"
     UNKNOWN_SYMBOL = "unknown_symbol"
+    NOT_SUPPORTED = "not_supported"
+    DENIED = "denied"
     REJECTED = "rejected"
     REFUSED = "refused"
     CLOCK_SKEW = "clock_skew"
@@ -47,6 +49,14 @@ _NAMES_BY_KIND: Mapping[ErrorKind, tuple[str, ...]] = MappingProxyType(
     {
         ErrorKind.ORDER_NOT_FOUND: ("OrderNotFound",),
         ErrorKind.UNKNOWN_SYMBOL: ("BadSymbol",),
+        # ccxt has no such request for this market, or the exchange has not.
+        ErrorKind.NOT_SUPPORTED: ("NotSupported",),
+        # The key's fault, or that of one market: Bybit's 10029 (symbol whitelist), Binance's -10047
+        # (a coin that may not be traded where the account is) are among them.
+        ErrorKind.DENIED: (
+            *("PermissionDenied", "AccountNotEnabled", "RestrictedLocation"),
+            "ManualInteractionNeeded",
+        ),
         # The exchange has answered, and refuses this request for a reason that may be the order's.
         ErrorKind.REJECTED: (
             *("ArgumentsRequired", "BadRequest", "InvalidOrder", "MarketClosed"),
@@ -54,11 +64,7 @@ _NAMES_BY_KIND: Mapping[ErrorKind, tuple[str, ...]] = MappingProxyType(
             *("OrderImmediatelyFillable", "OrderNotFillable", "DuplicateOrderId"),
             *("ContractUnavailable", "InsufficientFunds", "InvalidAddress", "AddressPending"),
         ),
-        ErrorKind.REFUSED: (
-            *("AuthenticationError", "PermissionDenied", "AccountNotEnabled", "AccountSuspended"),
-            *("ManualInteractionNeeded", "RestrictedLocation", "NotSupported"),
-            "InvalidProxySettings",
-        ),
+        ErrorKind.REFUSED: (*("AuthenticationError", "AccountSuspended", "InvalidProxySettings"),),
         # ccxt raises it for a timestamp outside the window, and for a nonce that did not grow.
         ErrorKind.CLOCK_SKEW: ("InvalidNonce",),
         ErrorKind.RATE_LIMITED: ("RateLimitExceeded",),
@@ -77,6 +83,14 @@ ERROR_KINDS: Mapping[str, ErrorKind] = MappingProxyType(
     {name: kind for kind, names in _NAMES_BY_KIND.items() for name in names}
 )
 """The kind of each class of `ccxt.base.errors`, by its name."""
+
+ABOUT_THE_REQUEST = frozenset(
+    {
+        *(ErrorKind.ORDER_NOT_FOUND, ErrorKind.UNKNOWN_SYMBOL),
+        *(ErrorKind.NOT_SUPPORTED, ErrorKind.DENIED),
+    }
+)
+"""Kinds that may say something about the order, or the market, that was asked for."""
 
 HINTS: Mapping[str, str] = MappingProxyType(
     {
@@ -119,11 +133,16 @@ def translate(error: Exception) -> ExchangeError:
     `OrderNotFound` and `BadSymbol` become `RequestRejected` where no order was asked for.
     """
     text, kind = error_text(error), kind_of(error)
-    if kind is ErrorKind.REFUSED:
-        return Refused(text, hint=HINTS.get(type(error).__name__, KEY_HINT))
+    if kind in {ErrorKind.REFUSED, ErrorKind.DENIED}:
+        return Refused(text, hint=hint_of(error))
     if kind in _PAUSE_SECONDS:
         return RateLimited(text, retry_after_seconds=_PAUSE_SECONDS[kind])
     return _OURS.get(kind, RequestRejected)(text)
+
+
+def hint_of(error: Exception) -> str:
+    """Return what a person can do about an exception that refuses the account."""
+    return HINTS.get(type(error).__name__, KEY_HINT)
 
 
 def error_text(error: Exception) -> str:

@@ -70,7 +70,7 @@ def test_exception_of_a_later_ccxt_has_the_kind_of_its_parent() -> None:
     class KeyExpired(errors.PermissionDenied):  # type: ignore[misc] # ccxt has no types
         pass
 
-    assert kind_of(KeyExpired("no")) is ErrorKind.REFUSED
+    assert kind_of(KeyExpired("no")) is ErrorKind.DENIED
     assert kind_of(KeyError("no")) is ErrorKind.UNAVAILABLE
 
 

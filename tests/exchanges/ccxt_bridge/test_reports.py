@@ -7,37 +7,11 @@ from typing import Any
 import pytest
 
 from reconciler.domain.order import Side
-from reconciler.domain.report import Report
 from reconciler.domain.status import Status
 from reconciler.errors import UnreadableRow
-from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.ccxt.client import open_client
-from reconciler.exchanges.ccxt.reports import to_report
 from reconciler.settings import Credentials
-
-NOW = datetime(2026, 11, 28, tzinfo=UTC)
-REF = OrderRef(symbol="BTC/USDT", external_order_id="1234567890123456789")
-MARKET = {
-    "id": "BTCUSDT",
-    "symbol": "BTC/USDT",
-    "base": "BTC",
-    "quote": "USDT",
-    "spot": True,
-    "type": "spot",
-    "contract": False,
-    "precision": {"amount": 8, "price": 2},
-    "limits": {},
-    "info": {},
-}
-
-
-def parsed(exchange_id: str, raw: dict[str, Any]) -> Any:
-    client = open_client(exchange_id, Credentials(), base_url="", now_ms=lambda: 0)
-    return client.parse_order(raw, client.safe_market_structure(MARKET))
-
-
-def report(exchange_id: str, raw: dict[str, Any]) -> Report:
-    return to_report(REF, parsed(exchange_id, raw), NOW)
+from tests.exchanges.ccxt_bridge.raw_orders import MARKET, REF, parsed, report
 
 
 def binance(**changed: object) -> dict[str, Any]:

@@ -36,7 +36,7 @@ ONE = Decimal(1)
 def test_the_exchanges_own_word_decides_where_it_is_known(
     raw: str | None, theirs: str | None, expected: Status | None
 ) -> None:
-    assert status_of(raw, theirs, ONE, ONE) is expected
+    assert status_of("gate", raw, theirs, ONE, ONE) is expected
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_closed_by_a_word_of_ccxt_alone_is_filled_only_if_all_is_executed(
 ) -> None:
     numbers = [None if text is None else Decimal(text) for text in (filled, amount)]
 
-    assert status_of("closed", "closed", *numbers) is expected
+    assert status_of("gate", "closed", "closed", *numbers) is expected
 
 
 def test_every_word_is_written_as_it_is_compared() -> None:
