@@ -12,7 +12,7 @@ from reconciler.settings import Credentials
 def credential_problems(venue: Venue, credentials: Credentials, *, own_url: str) -> list[Problem]:
     """Return every problem of the credentials. `own_url` is the address of the exchange itself."""
     return [
-        *_unsendable(credentials),
+        *_unsendable(usable_by(venue, credentials)),
         *_missing(venue, credentials, own_url=own_url),
         *_malformed_api_key(venue, credentials),
         *_unusable_key(venue, credentials),
@@ -69,21 +69,27 @@ def _unusable_key(venue: Venue, credentials: Credentials) -> Sequence[Problem]:
 def _unsendable(credentials: Credentials) -> list[Problem]:
     """Find secrets that no header can carry, before httpx repeats them in an error's message."""
     headers = {
-        "EXCHANGE_API_KEY": credentials.api_key,
-        "TEST_JWT": credentials.bearer_token,
+        "EXCHANGE_API_KEY": (credentials.api_key, _is_token),
+        "EXCHANGE_API_PASSPHRASE": (credentials.passphrase, _is_phrase),
+        "TEST_JWT": (credentials.bearer_token, _is_token),
     }
     return [
         Problem(
             what=f"{name} holds a blank, a line break or a letter that no header can carry",
             hint=f"set {name} again, without what was copied along with it",
         )
-        for name, secret in headers.items()
-        if secret is not None and not _is_token(secret.get_secret_value())
+        for name, (secret, is_sendable) in headers.items()
+        if secret is not None and not is_sendable(secret.get_secret_value())
     ]
 
 
 def _is_token(value: str) -> bool:
-    return value.isascii() and value.isprintable() and " " not in value
+    return _is_phrase(value) and " " not in value
+
+
+def _is_phrase(value: str) -> bool:
+    """Return True if a header carries `value` as it is: it may have blanks, but not at an end."""
+    return value.isascii() and value.isprintable() and value == value.strip(" ")
 
 
 def _missing(venue: Venue, credentials: Credentials, *, own_url: str) -> list[Problem]:

@@ -44,6 +44,27 @@ def test_missing_passphrase_is_a_problem_where_it_is_needed() -> None:
     assert credential_problems(needing, WITH_PASSPHRASE, own_url=needing.base_url) == []
 
 
+@pytest.mark.parametrize("value", ["p\n", "p\r\nX: 1", " p", "p ", "pässword", "p\x7f"], ids=repr)
+def test_secrets_that_no_header_can_carry_are_named_at_the_start(value: str) -> None:
+    needing, secret = a_venue(needs_passphrase=True), SecretStr(value)
+    credentials = replace(WITH_PASSPHRASE, api_key=secret, passphrase=secret)
+
+    problems = credential_problems(needing, credentials, own_url=needing.base_url)
+
+    assert [problem.what.split(" holds ")[0] for problem in problems] == [
+        "EXCHANGE_API_KEY",
+        "EXCHANGE_API_PASSPHRASE",
+    ]
+    assert value not in "".join(map(str, problems))
+
+
+def test_unused_passphrase_need_not_be_sendable() -> None:
+    plain = a_venue(needs_passphrase=False)
+    credentials = replace(KEY_AND_SECRET, passphrase=SecretStr("p\n"))
+
+    assert credential_problems(plain, credentials, own_url=plain.base_url) == []
+
+
 def test_unused_passphrase_is_remarked_on_and_no_problem() -> None:
     plain = a_venue(needs_passphrase=False)
 

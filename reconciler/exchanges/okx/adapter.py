@@ -49,6 +49,7 @@ from reconciler.exchanges.okx.constants import (
     SYMBOLS_COST,
 )
 from reconciler.exchanges.okx.mapping import (
+    decode_archived,
     decode_list,
     decode_lookup,
     result_of_list,
@@ -251,7 +252,7 @@ class Okx:
             ARCHIVE_PATH,
             parameters,
             ARCHIVE_COST,
-            decode_list(ref.symbol),
+            decode_archived(ref),
             subject=(ref.symbol, ref.external_order_id),
         )
         return result_of_lookup(ref, response)

@@ -56,6 +56,23 @@ def decode_list(symbol: str | None) -> Callable[[bytes], RawOrders]:
     return decode
 
 
+def decode_archived(ref: OrderRef) -> Callable[[bytes], RawOrders]:
+    """Return the decoder of the archive's answer about `ref`: that order, an older one, or none.
+
+    It raises `ValueError` if an order has no id, or none of the symbol: it may be the order itself,
+    which must not pass for one that does not exist.
+    """
+    decode_page = decode_list(ref.symbol)
+
+    def decode(body: bytes) -> RawOrders:
+        orders = decode_page(body)
+        if any(raw.symbol is None or raw.order_id is None for raw in orders):
+            raise ValueError("an order has no symbol or no id")
+        return orders
+
+    return decode
+
+
 def result_of_lookup(ref: OrderRef, response: ApiResponse[RawOrders]) -> QueryResult:
     """Return the result of a look-up of `ref`, in any place.
 

@@ -32,6 +32,7 @@ from reconciler.exchanges.http_client import HttpResponse
 from reconciler.exchanges.okx.api import OkxApi, decode_account, decode_symbols, kind_of
 from reconciler.exchanges.okx.constants import ERROR_KINDS, PAGE_SIZE
 from reconciler.exchanges.okx.mapping import (
+    decode_archived,
     decode_list,
     decode_lookup,
     result_of_list,
@@ -235,6 +236,16 @@ def test_an_id_of_19_digits_keeps_them_as_text_and_as_a_number() -> None:
 def test_a_look_up_is_not_answered_by_another_order(row: object) -> None:
     with pytest.raises(UnreadableRow):
         looked_up(answer(row))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [an_order(ordId=None), an_order(instId=None), "text", None],
+    ids=["no id", "no symbol", "text", "null"],
+)
+def test_an_archived_order_without_a_name_does_not_make_another_absent(row: object) -> None:
+    with pytest.raises(ValueError, match="no symbol or no id"):
+        decode_archived(REF)(answer(row))
 
 
 @pytest.mark.parametrize(
