@@ -26,7 +26,9 @@ test_decide_machine.py searches for a sequence of answers that breaks one.
 5.  Two terminals that disagree: hold, never overwrite.
 6.  Canceled, expired or rejected with a partial fill keeps its quantity and its average price.
 7.  An open order with anything executed is `partial`, whatever word the exchange used. Partial or
-    filled with nothing executed contradicts itself: hold.
+    filled with nothing executed contradicts itself: hold. So does filled with less than
+    FILLED_SHARE of the exchange's own quantity executed: the last fills may be missing, and nobody
+    would look again. `filled` is never inferred from a quantity.
 8.  `avg_price` is cumulative quote / executed in Decimal, rounded to the column's scale. Unknown
     (none, zero, or rounded to zero) keeps the old value. The limit price is never an average. A
     table without the column has none before and none after.
@@ -53,7 +55,7 @@ test_decide_machine.py searches for a sequence of answers that breaks one.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import assert_never
 
@@ -89,6 +91,15 @@ LONGEST_ANSWER_AGE = timedelta(hours=1)
 Far longer than a batch waits for a small share of the rate limit, and far shorter than any time
 after which an exchange forgets an order. A row written late still counts as synced when the
 exchange was asked: see 14.
+"""
+
+FILLED_SHARE = Decimal("0.999")
+"""The least share of its quantity that must be executed of a filled order.
+
+Kraken closes an order with an "insignificant volume remaining": 0.99999998 of 1 LTC
+(github.com/ccxt/ccxt/issues/8816, read 2026-11-29), less than one unit of the quote currency's last
+place. Binance, Bybit, OKX and Coinbase take only whole lots and fill them whole; what a market
+order cannot spend is of orders that were sized in quote currency, which are not compared.
 """
 
 
@@ -365,7 +376,11 @@ def _decide_on_report(order: Order, report: Report, policy: Policy) -> Decision:
     rule = _rule(row, to)
     if rule is Rule.UNCHANGED:
         return Confirm()
-    return _why_not_computable(order, report, policy) or Change(to=to, rule=rule)
+    return (
+        _why_not_filled(report)
+        or _why_not_computable(order, report, policy)
+        or Change(to=to, rule=rule)
+    )
 
 
 def _without_float_errors(order: Order, to: Facts, policy: Policy) -> Facts:
@@ -435,6 +450,19 @@ def _why_not_writable(
             " give it more"
         )
     return None
+
+
+def _why_not_filled(report: Report) -> Hold | None:
+    """Return why a report of a filled order cannot be believed; None if it can."""
+    ordered = report.quantity
+    if report.status is not Status.FILLED or report.is_quote_sized or ordered is None:
+        return None
+    if report.executed_qty >= _EXACT.multiply(ordered, FILLED_SHARE):
+        return None
+    return _hold_for_conflict(
+        f"the exchange says {report.word!r}, and only {report.executed_qty} of {ordered} executed:"
+        " fills are missing, or it was not filled; look at the exchange"
+    )
 
 
 def _why_not_computable(order: Order, report: Report, policy: Policy) -> Hold | None:
@@ -517,5 +545,6 @@ def _rule(row: Facts, to: Facts) -> Rule:
 
 
 _ZERO = Decimal(0)
+_EXACT = Context(prec=100)
 _HOURS_TOLD = 48
 """A longer time is told in days."""

@@ -375,7 +375,7 @@ def header_number(headers: Mapping[str, Any], name: str, *, maximum: int) -> int
         return None
     number = whole_number(text, maximum=maximum)
     if number is None:
-        log.warning("exchange.used_weight_not_believed", told=text[:40])
+        log.warning("exchange.limit_header_not_believed", told=text[:40])
     return number
 
 

@@ -11,6 +11,10 @@
     clock skew                         ClockSkew: sent again, with a new timestamp or a new nonce
     transient                          Unavailable: no evidence about an order
 
+What is about the orders, or about the request, is believed of an answer with a code of the
+exchange's only: without one another server may have answered, a proxy or a gateway, which knows
+nothing of them. Such an answer is transient, at every venue.
+
 A venue has a table of its codes, and reads an answer in three steps. This is for one that reports
 errors with HTTP 200, in an envelope:
 
@@ -28,6 +32,8 @@ errors with HTTP 200, in an envelope:
         )
 
 An unknown code is `REJECTED` with a status below 500, and `TRANSIENT` otherwise: never "not found".
+A code is no evidence that an order does not exist if it comes with a status that the venue does not
+document for it.
 No error's text carries a signature, a key or a token.
 """
 
@@ -90,6 +96,18 @@ class ErrorKind(StrEnum):
     TRANSIENT = "transient"
 
 
+_BELIEVED_WITH_A_CODE = frozenset(
+    {
+        ErrorKind.ORDER_NOT_FOUND,
+        ErrorKind.ORDER_ARCHIVED,
+        ErrorKind.UNKNOWN_SYMBOL,
+        ErrorKind.BAD_PARAMETER,
+        ErrorKind.BAD_REQUEST,
+        ErrorKind.REJECTED,
+    }
+)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ErrorResponse:
     """An error response that says something about the requested orders.
@@ -120,11 +138,14 @@ def error_result(
     """Return the error if it says something about the requested orders, or raise what it is.
 
     `hint` tells a person what to do if the exchange refuses our credentials. `pause_seconds` is for
-    how long to send nothing if it limits our rate.
+    how long to send nothing if it limits our rate. `code` is None if the answer has none of the
+    exchange's.
 
     Raises:
         ExchangeError: the class that belongs to the kind.
     """
+    if code is None and kind in _BELIEVED_WITH_A_CODE:
+        raise Unavailable(text)
     match kind:
         case (
             ErrorKind.ORDER_NOT_FOUND

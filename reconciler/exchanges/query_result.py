@@ -54,6 +54,11 @@ def lookup_result(
     return QueryResult(answers={**answers, **absent}, failures=failures)
 
 
+def firewall_reason(text: str) -> str:
+    """Return why an order cannot be asked about that a firewall blocks; `text` is its refusal."""
+    return f"a firewall refuses requests that name it, and lets others pass; {text}"
+
+
 def order_fault(ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
     """Return the answer for an order that the exchange cannot be asked about as it is."""
     return OrderFault(

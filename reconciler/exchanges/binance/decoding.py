@@ -104,9 +104,9 @@ def _kind_of(status: int, error: _ErrorPayload | None) -> ErrorKind:
     """Classify by HTTP status, then by error code. A 5xx says nothing about an order."""
     if status in ERROR_KINDS:
         return ERROR_KINDS[status]
-    if error is None or status >= httpx.codes.INTERNAL_SERVER_ERROR:
+    if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return ErrorKind.TRANSIENT
-    return ERROR_KINDS.get(error.code, ErrorKind.REJECTED)
+    return ErrorKind.REJECTED if error is None else ERROR_KINDS.get(error.code, ErrorKind.REJECTED)
 
 
 def _parameter_in(error: _ErrorPayload | None) -> str | None:

@@ -23,7 +23,7 @@ from reconciler.exchanges.binance.raw_orders import (
 from reconciler.exchanges.binance.reports import to_report
 from reconciler.exchanges.json_answers import UnreadableOrder
 from reconciler.exchanges.query_plan.queries import HistoryPage, ListOpenOrders, ListOrdersFrom
-from reconciler.exchanges.query_result import QueryResult, order_fault
+from reconciler.exchanges.query_result import QueryResult, firewall_reason, order_fault
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 
 
@@ -95,8 +95,7 @@ def require_symbol(symbol: str | None, orders: RawOrders) -> RawOrders:
 
 def firewall_fault(ref: OrderRef, text: str, fetched_at: datetime) -> OrderFault:
     """Return the answer for an order if a firewall blocks every request that names it."""
-    reason = f"a firewall refuses requests that name it, and lets others pass; {text}"
-    return order_fault(ref, reason, fetched_at)
+    return order_fault(ref, firewall_reason(text), fetched_at)
 
 
 def _result_of_orders(

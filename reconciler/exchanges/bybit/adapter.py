@@ -63,7 +63,12 @@ from reconciler.exchanges.query_plan.queries import (
     ManyOrders,
     Query,
 )
-from reconciler.exchanges.query_result import QueryResult, lookup_result, order_fault
+from reconciler.exchanges.query_result import (
+    QueryResult,
+    firewall_reason,
+    lookup_result,
+    order_fault,
+)
 from reconciler.exchanges.request_policy import Sender
 from reconciler.exchanges.spelling import as_called, request_refs
 from reconciler.resilience.budget import Budget
@@ -252,5 +257,8 @@ def _result_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) 
             return lookup_result([ref], answers={}, failures={}, fetched_at=fetched_at)
         case ErrorKind.UNKNOWN_SYMBOL | ErrorKind.BAD_PARAMETER:
             return QueryResult(answers={ref: order_fault(ref, error.text, fetched_at)})
+        case ErrorKind.FIREWALL:
+            fault = order_fault(ref, firewall_reason(error.text), fetched_at)
+            return QueryResult(answers={ref: fault}, is_blocked=True)
         case _:
             raise Unavailable(error.text)

@@ -29,6 +29,7 @@ from reconciler.exchanges.bybit.constants import (
 )
 from reconciler.exchanges.bybit.error_codes import (
     BAN_SECONDS,
+    BAN_WORDS,
     COUNTRY_HINT,
     COUNTRY_WORDS,
     DEFAULT_PAUSE_SECONDS,
@@ -156,10 +157,11 @@ def decode_response(
     code = None if envelope is None or envelope.ret_code == 0 else envelope.ret_code
     message = "" if envelope is None else envelope.ret_msg
     text = error_text(path, response, code, message)
-    if response.status == httpx.codes.FORBIDDEN and COUNTRY_WORDS in _words(response.body):
+    words = _words(response.body)
+    if response.status == httpx.codes.FORBIDDEN and COUNTRY_WORDS in words:
         raise Refused(text, hint=COUNTRY_HINT)
     return error_result(
-        _kind_of(response.status, code, message),
+        _kind_of(response.status, code, message, is_ban=BAN_WORDS in words),
         text,
         hint=hint if code is None else HINTS.get(code, hint),
         pause_seconds=_pause_seconds(response, envelope),
@@ -175,8 +177,10 @@ def _envelope(body: bytes) -> _Envelope | None:
         return None
 
 
-def _kind_of(status: int, code: int | None, message: str) -> ErrorKind:
+def _kind_of(status: int, code: int | None, message: str, *, is_ban: bool) -> ErrorKind:
     """Classify by HTTP status, then by code. An unknown code is about this request alone."""
+    if status == httpx.codes.FORBIDDEN and is_ban:
+        return ErrorKind.RATE_LIMITED
     if status != httpx.codes.OK:
         return HTTP_KINDS.get(status, ErrorKind.TRANSIENT)
     kind = ErrorKind.REJECTED if code is None else ERROR_KINDS.get(code, ErrorKind.REJECTED)

@@ -50,14 +50,19 @@ HTTP_KINDS: Mapping[int, ErrorKind] = MappingProxyType(
     {
         400: ErrorKind.REJECTED,
         401: ErrorKind.REFUSED,
-        # The address sent too much, or is in a country that is not served.
-        403: ErrorKind.RATE_LIMITED,
+        # Of the address, if it sent too much or is in a country that is not served; or a firewall's
+        # of one request. Without the words of either, another request shows which of them it is.
+        403: ErrorKind.FIREWALL,
         429: ErrorKind.RATE_LIMITED,
         # "Wrong path", or a category that is not the account's; or a gateway on its way up.
         404: ErrorKind.TRANSIENT,
     }
 )
 """The kind of each HTTP status of the section HTTP Code. Any other but 200 is transient."""
+
+BAN_WORDS = "access too frequent"
+"""rate-limit.mdx, "HTTP IP limit": the words of the 403 after too many requests from an address,
+after which no request may be sent at all (read 2026-11-29)."""
 
 BAN_SECONDS = 600.0
 """rate-limit.mdx, "HTTP IP limit": after a 403, at least ten minutes without any request."""

@@ -20,9 +20,8 @@ from functools import partial
 from typing import TypeVar
 
 import httpx
-import structlog
 
-from reconciler.errors import ClockSkew, Refused, RequestRejected
+from reconciler.errors import ClockSkew, Refused
 from reconciler.exchanges.api_client import ApiClient, ApiRequest, ApiResponse
 from reconciler.exchanges.api_errors import Decoder, ErrorResponse, as_exception, refusal_hint
 from reconciler.exchanges.base import Account, Clock, LookupResult, OrderRef, RequestTrial, Venue
@@ -86,8 +85,6 @@ OPEN_ORDERS: Subject = ("open orders",)
 
 MANY_ORDERS = "many orders"
 """In the subject of a batch, together with its first id: one batch that fails stops no other."""
-
-log = structlog.get_logger(__name__)
 
 
 class Coinbase:
@@ -220,19 +217,12 @@ class Coinbase:
     async def _many_orders(self, refs: tuple[OrderRef, ...]) -> QueryResult:
         """Look up several orders.
 
-        If the exchange rejects the request, the plan asks for half of them, and so on. The last
-        one of a rejected batch is looked up singly: it may be the list that is rejected.
+        Raises:
+            RequestRejected: the exchange does not take the request.
+            ExchangeError: there is no usable answer.
         """
         ids = tuple(dict.fromkeys(ref.external_order_id for ref in refs))
-        sent_at = self._clock()
-        try:
-            response = await self._list({"order_ids": ids}, (MANY_ORDERS, ids[0]))
-        except RequestRejected as rejection:
-            if len(ids) > 1:
-                raise
-            log.warning("exchange.list_rejected", symbol=None, reason=str(rejection))
-            response = ApiResponse(value=Page(orders=(), next_cursor=None), fetched_at=sent_at)
-        return result_of_many(refs, response)
+        return result_of_many(refs, await self._list({"order_ids": ids}, (MANY_ORDERS, ids[0])))
 
     async def _list_open(self, wanted: frozenset[OrderRef], cursor: str | None) -> QueryResult:
         page: dict[str, str | tuple[str, ...]] = {"order_status": OPEN, "limit": str(PAGE_SIZE)}

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from reconciler.errors import RequestRejected
 from reconciler.exchanges.api_client import ApiRequest, percent_encode
 from reconciler.exchanges.api_errors import (
     Decoder,
@@ -49,6 +50,7 @@ _OK = 200
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
 _NOT_FOUND = 404
+_TOO_LONG = 414
 _SERVER_ERROR = 500
 _MAX_REMAINING = 1_000_000
 
@@ -105,6 +107,9 @@ class CoinbaseApi:
         if response.status == _OK:
             return decoded(request.path, response.body, decode)
         code, message = _error_in(response.body)
+        if response.status == _TOO_LONG:
+            # Whoever says so: the plan asks for half as many ids.
+            raise RequestRejected(_text_of(request, response, code, message))
         kind = _kind(response.status, code, message)
         default = FIREWALL_PAUSE_SECONDS if kind is ErrorKind.FIREWALL else DEFAULT_PAUSE_SECONDS
         return error_result(
@@ -164,8 +169,6 @@ def _kind(status: int, code: str | None, message: str | None) -> ErrorKind:
         return ErrorKind.FIREWALL  # The API answers JSON: this comes from before it.
     if status >= _SERVER_ERROR:
         return ErrorKind.TRANSIENT
-    if status == _NOT_FOUND and code is None:
-        return ErrorKind.TRANSIENT  # Another server has no such path: the address may be wrong.
     return STATUS_KINDS.get(status) or ERROR_WORDS.get(code or "", ErrorKind.REJECTED)
 
 

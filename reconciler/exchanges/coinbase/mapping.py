@@ -18,7 +18,12 @@ from reconciler.exchanges.coinbase.raw_orders import Page, RawOrder, RawOrders, 
 from reconciler.exchanges.coinbase.refs import is_same_symbol
 from reconciler.exchanges.coinbase.reports import to_report
 from reconciler.exchanges.json_answers import UnreadableOrder
-from reconciler.exchanges.query_result import QueryResult, lookup_result, order_fault
+from reconciler.exchanges.query_result import (
+    QueryResult,
+    firewall_reason,
+    lookup_result,
+    order_fault,
+)
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
 
 
@@ -56,8 +61,7 @@ def result_of_lookup(
         case ErrorKind.ORDER_NOT_FOUND:
             return lookup_result([ref], answers={}, failures={}, fetched_at=response.fetched_at)
         case ErrorKind.FIREWALL:
-            reason = f"a firewall refuses requests that name it, and lets others pass; {error.text}"
-            fault = order_fault(ref, reason, response.fetched_at)
+            fault = order_fault(ref, firewall_reason(error.text), response.fetched_at)
             return QueryResult(answers={ref: fault}, is_blocked=True)
         case _:
             raise Unavailable(error.text)

@@ -169,7 +169,7 @@ def _errors(path: str, response: HttpResponse) -> Sequence[str]:
 def _kind(status: int, error: str | None) -> ErrorKind:
     """Classify by HTTP status, then by the error.
 
-    Neither a 5xx nor an answer without an error of Kraken says anything about an order.
+    A 5xx says nothing about an order.
     """
     if status >= httpx.codes.INTERNAL_SERVER_ERROR:
         return ErrorKind.TRANSIENT
@@ -180,7 +180,7 @@ def _kind(status: int, error: str | None) -> ErrorKind:
         return (
             kind if is_of_kraken or kind is not ErrorKind.ORDER_NOT_FOUND else ErrorKind.TRANSIENT
         )
-    return _KINDS_BY_STATUS.get(status, ErrorKind.TRANSIENT)
+    return _KINDS_BY_STATUS.get(status, ErrorKind.REJECTED)
 
 
 def _where(status: int, error: str | None) -> str:

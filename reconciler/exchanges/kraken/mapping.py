@@ -16,7 +16,7 @@ from reconciler.exchanges.kraken.constants import CLOSED_PAGE
 from reconciler.exchanges.kraken.error_kinds import is_of_id
 from reconciler.exchanges.kraken.raw_orders import RawOrder, RawOrders
 from reconciler.exchanges.kraken.reports import to_report
-from reconciler.exchanges.query_result import QueryResult, lookup_result
+from reconciler.exchanges.query_result import QueryResult, firewall_reason, lookup_result
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
 
 
@@ -72,8 +72,7 @@ def answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) -
                 symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at
             )
         case ErrorKind.FIREWALL:
-            reason = f"a firewall refuses requests that name it, and lets others pass; {error.text}"
-            return order_fault(ref, reason, fetched_at)
+            return order_fault(ref, firewall_reason(error.text), fetched_at)
         case ErrorKind.BAD_PARAMETER if is_of_id(str(error.code)):
             return order_fault(ref, error.text, fetched_at)
         case ErrorKind.BAD_PARAMETER:

@@ -140,13 +140,16 @@ class OkxApi:
 def kind_of(status: int, code: str | None) -> ErrorKind:
     """Classify an error. A known code says more than a status below 500 does.
 
-    From 500 on nothing is said about an order, nor by an answer without a code, which is not OKX's.
+    From 500 on nothing is said about an order. "No such order" is believed only as OKX documents
+    it, with HTTP 200.
     """
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ErrorKind.TRANSIENT
-    if code is not None and code in ERROR_KINDS:
-        return ERROR_KINDS[code]
-    return STATUS_KINDS.get(status, ErrorKind.TRANSIENT if code is None else ErrorKind.REJECTED)
+    if code is None or code not in ERROR_KINDS:
+        return STATUS_KINDS.get(status, ErrorKind.REJECTED)
+    kind = ERROR_KINDS[code]
+    is_documented = kind is not ErrorKind.ORDER_NOT_FOUND or status == HTTPStatus.OK
+    return kind if is_documented else ErrorKind.TRANSIENT
 
 
 def _address_and_headers(base_url: str) -> tuple[str, dict[str, str]]:

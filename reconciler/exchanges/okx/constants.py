@@ -124,6 +124,7 @@ Algo orders (`order-algo`) have others: `effective`, `order_failed`, `pause` and
 
 _CODES_BY_KIND: Mapping[ErrorKind, tuple[str, ...]] = MappingProxyType(
     {
+        # "Trade class": 51603 comes with HTTP 200 (read 2026-11-29).
         ErrorKind.ORDER_NOT_FOUND: ("51603",),
         # 51001: no such instrument. 51015: of another type. 54007: not supported.
         ErrorKind.UNKNOWN_SYMBOL: ("51001", "51015", "54007"),
@@ -175,7 +176,8 @@ ERROR_KINDS: Mapping[str, ErrorKind] = MappingProxyType(
 """The kind of each code of "REST API error codes": all of its general and its API class, and of the
 trade class those that a question about orders can have.
 
-A code comes with HTTP 200 or another status. Any other code is a rejection of that request alone.
+A code comes with HTTP 200 or another status, but 51603 with 200 alone. Any other code is a
+rejection of that request alone.
 """
 
 STATUS_KINDS: Mapping[int, ErrorKind] = MappingProxyType(

@@ -16,7 +16,12 @@ from reconciler.exchanges.json_answers import UnreadableOrder
 from reconciler.exchanges.okx.constants import PAGE_SIZE
 from reconciler.exchanges.okx.raw_orders import RawOrder, RawOrders, decode_orders
 from reconciler.exchanges.okx.reports import to_report
-from reconciler.exchanges.query_result import QueryResult, lookup_result, order_fault
+from reconciler.exchanges.query_result import (
+    QueryResult,
+    firewall_reason,
+    lookup_result,
+    order_fault,
+)
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
 
 _PARAMETERS_OF_A_ROW = frozenset({None, "instId", "ordId"})
@@ -198,8 +203,7 @@ def _answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) 
         case ErrorKind.UNKNOWN_SYMBOL:
             return order_fault(ref, _unknown_symbol_reason(error), fetched_at)
         case ErrorKind.FIREWALL:
-            reason = f"a firewall refuses requests that name it, and lets others pass; {error.text}"
-            return order_fault(ref, reason, fetched_at)
+            return order_fault(ref, firewall_reason(error.text), fetched_at)
         case ErrorKind.BAD_PARAMETER if error.parameter in _PARAMETERS_OF_A_ROW:
             return order_fault(ref, error.text, fetched_at)
         case ErrorKind.BAD_PARAMETER:

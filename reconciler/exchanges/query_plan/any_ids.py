@@ -16,7 +16,9 @@ Guarantees:
 2. Nothing of a list counts unless its walk ended well: if a page fails, or the list does not end,
    exactly the orders for which it was read fail.
 3. A list that the venue rejects is not asked for again in this search; its orders are looked up. A
-   rejected batch is halved, until the order that the venue rejects stands alone.
+   rejected batch is halved, until the order that the venue rejects stands alone: it is looked up in
+   the next place if there is one, since it may be the batch that is rejected. A rejection is never
+   an answer.
 4. Every order is listed as open at most once, as ended at most once, and looked up a bounded number
    of times in each place: so the search ends, with an answer or a failure for each order.
 5. With true estimates the expected cost is within a tenth of the cheapest there is (measured
@@ -312,7 +314,7 @@ class _Round:
     def _read_lookup(self, query: GetOrder | ManyOrders, result: QueryResult) -> None:
         refs = self._search.round[query]
         if isinstance(result.failure, RequestRejected):
-            self._read_rejection(refs, result.failure)
+            self._read_rejection(query, refs, result.failure)
         elif result.failure is not None:
             for ref in refs:
                 self._fail(ref, result.failure)
@@ -321,15 +323,23 @@ class _Round:
             for ref in refs:
                 self._read_place(ref, query.step, result)
 
-    def _read_rejection(self, refs: frozenset[OrderRef], rejection: RequestRejected) -> None:
+    def _read_rejection(
+        self,
+        query: GetOrder | ManyOrders,
+        refs: frozenset[OrderRef],
+        rejection: RequestRejected,
+    ) -> None:
         self._rejections += 1
         self._last_rejection = rejection
+        is_last = query.step + 1 == self._places
         for ref in refs:
-            if len(refs) == 1:
+            if len(refs) > 1:
+                self._pending[ref] = replace(self._pending[ref], batch=len(refs) // 2)
+            elif isinstance(query, ManyOrders) and not is_last:
+                self._pending[ref] = replace(self._pending[ref], step=query.step + 1, batch=None)
+            else:
                 self._orders_rejected += 1
                 self._fail(ref, rejection)
-            else:
-                self._pending[ref] = replace(self._pending[ref], batch=len(refs) // 2)
 
     def _read_place(self, ref: OrderRef, step: int, result: QueryResult) -> None:
         answer = result.answers.get(ref)

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from reconciler.errors import (
     ClockSkew,
     ExchangeError,
+    FirewallRefused,
     Malformed,
     RateLimited,
     Refused,
@@ -231,9 +232,11 @@ def test_wrong_parameter_that_comes_from_a_row_is_named(message: str, parameter:
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (400, RequestRejected),
+        (400, Unavailable),
         (401, Refused),
-        (403, RateLimited),
+        (403, FirewallRefused),
+        (407, Unavailable),
+        (413, Unavailable),
         (404, Unavailable),
         (429, RateLimited),
         (500, Unavailable),
@@ -249,6 +252,25 @@ def test_http_status_is_its_error_also_if_the_body_has_a_page_of_orders(
         with pytest.raises(ExchangeError) as caught:
             decode(body, status=status)
         assert type(caught.value) is error
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(400, RequestRejected), (403, FirewallRefused), (500, Unavailable)]
+)
+def test_code_of_bybits_makes_a_bad_request_the_requests_fault(
+    status: int, error: type[ExchangeError]
+) -> None:
+    assert type(error_of(10001, "params error", status=status)) is error
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>Forbidden</html>", b'{"retCode":0}', b'{"retCode":10001}']
+)
+def test_403_without_the_words_of_the_ban_may_be_a_firewalls(body: bytes) -> None:
+    with pytest.raises(FirewallRefused) as caught:
+        decode(body, status=403)
+
+    assert caught.value.retry_after_seconds == 600
 
 
 def test_country_that_is_not_served_is_refused_with_a_hint() -> None:

@@ -45,6 +45,9 @@ from .samples import (
 )
 
 BATCH = "orders/historical/batch"
+WRONG_ARGUMENT = answer(
+    {"error": "INVALID_ARGUMENT", "error_details": "no", "message": "no"}, status=400
+)
 UNAUTHORIZED = Canned(body=b"Unauthorized\n", status=401)
 
 
@@ -161,13 +164,29 @@ async def test_batch_that_is_rejected_is_asked_for_in_halves(fake: FakeVenue) ->
 
 async def test_orders_are_looked_up_singly_where_no_batch_is_taken(fake: FakeVenue) -> None:
     fake.holds(a_row(1), filled(2))
-    fake.answers_next(BATCH, *[Canned(body=b"", status=405)] * 3)
+    fake.answers_next(BATCH, *[WRONG_ARGUMENT] * 3)
 
     found = await fetch(fake, a_ref(1), a_ref(2))
 
     assert all(isinstance(one, Report) for one in found.answers.values())
     assert len(found.answers) == 2
     assert sorted(fake.paths()) == sorted([BATCH, BATCH, BATCH, single(1), single(2)])
+
+
+async def test_exchange_that_rejects_every_look_up_is_not_asked_about_every_order(
+    fake: FakeVenue,
+) -> None:
+    numbers = range(1, 4 * BATCH_LIMIT)
+    fake.answers_next(BATCH, *[WRONG_ARGUMENT] * len(numbers) * 2)
+    for number in numbers:
+        fake.answers_next(single(number), WRONG_ARGUMENT)
+    refs = [a_ref(number) for number in numbers]
+
+    found = await fetch(fake, *refs)
+
+    assert found.answers == {}
+    assert {type(failure) for failure in found.failures.values()} == {RequestRejected}
+    assert len(fake.received) < len(refs) / 2
 
 
 async def test_open_list_is_read_to_its_last_page(fake: FakeVenue) -> None:

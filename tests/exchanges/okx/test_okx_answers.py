@@ -273,17 +273,17 @@ def test_an_answer_without_an_order_never_says_that_it_does_not_exist(body: byte
         looked_up(body)
 
 
-@pytest.mark.parametrize("status", [200, 400, 404])
 @pytest.mark.parametrize("code", ["51603", 51603])
-def test_only_its_code_says_that_an_order_does_not_exist(code: object, status: int) -> None:
-    found = looked_up(answer(code=code, msg="Order does not exist."), status=status)
+def test_only_its_code_says_that_an_order_does_not_exist(code: object) -> None:
+    found = looked_up(answer(code=code, msg="Order does not exist."))
 
     assert isinstance(found.answers[REF], Absent)
 
 
-def test_a_server_error_says_nothing_about_an_order_whatever_its_code() -> None:
+@pytest.mark.parametrize("status", [201, 400, 404, 500])
+def test_with_another_status_its_code_says_nothing_about_an_order(status: int) -> None:
     with pytest.raises(Unavailable):
-        looked_up(answer(code="51603"), status=500)
+        looked_up(answer(code="51603", msg="Order does not exist."), status=status)
 
 
 @pytest.mark.parametrize("code", ["51001", "51015", "54007"])
@@ -324,6 +324,8 @@ CLASSES: dict[ErrorKind, type[ExchangeError]] = {
 @pytest.mark.parametrize("code", sorted(ERROR_KINDS))
 def test_each_code_becomes_its_error_with_any_status(code: str, status: int) -> None:
     kind = ERROR_KINDS[code]
+    if kind is ErrorKind.ORDER_NOT_FOUND and status != 200:
+        kind = ErrorKind.TRANSIENT
     body = answer(code=code, msg="Parameter ordId error")
 
     if kind in CLASSES:
@@ -348,7 +350,6 @@ def test_an_unknown_code_is_an_error_of_the_request_alone_and_is_named(code: obj
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (400, ErrorKind.TRANSIENT),
         (401, ErrorKind.REFUSED),
         (403, ErrorKind.FIREWALL),
         (404, ErrorKind.TRANSIENT),
@@ -360,6 +361,12 @@ def test_an_unknown_code_is_an_error_of_the_request_alone_and_is_named(code: obj
 )
 def test_a_status_without_a_code_is_a_proxys(status: int, kind: ErrorKind) -> None:
     assert kind_of(status, None) is kind
+
+
+@pytest.mark.parametrize("status", [400, 407, 413, 414])
+def test_a_status_without_a_code_is_never_the_requests_fault(status: int) -> None:
+    with pytest.raises(Unavailable):
+        decoded(b"<html>no</html>", status=status)
 
 
 def test_a_firewall_is_refused_for_its_pause() -> None:

@@ -449,7 +449,7 @@ def test_too_many_requests_from_an_address_are_banned_for_ten_minutes(bybit: Byb
         (FaultRule(maintenance_rate=1), 503, None),
         (FaultRule(bad_key_rate=1), 200, 10003),
         (FaultRule(refusal_rate=1, refusal_status=400, refusal_code=10001), 400, 10001),
-        (FaultRule(firewall_rate=1), 200, 0),
+        (FaultRule(firewall_rate=1), 403, None),
     ],
     ids=["rate limit", "ban", "maintenance", "bad key", "refusal", "firewall"],
 )

@@ -324,6 +324,52 @@ def test_invariant_07_fill_of_nothing_is_held(row: Status, reported: Status) -> 
     assert "DONE" in detail_of(decision)
 
 
+@pytest.mark.parametrize("row", [PENDING, NEW, PARTIAL])
+@pytest.mark.parametrize("executed", ["0.4", "0.99", "0.998"])
+def test_invariant_07_filled_with_less_than_was_ordered_is_held(row: Status, executed: str) -> None:
+    report = a_report(FILLED, executed, "100", quantity="1")
+
+    decision = decided(an_order(row), report)
+
+    assert held_for(decision) is HoldReason.CONFLICT
+    assert f"only {executed} of 1 executed" in detail_of(decision)
+
+
+@pytest.mark.parametrize(
+    ("executed", "quantity", "is_quote_sized"),
+    [
+        pytest.param("1", "1", False, id="all of it"),
+        pytest.param("0.99999998", "1", False, id="Kraken's insignificant rest"),
+        pytest.param("0.999", "1", False, id="the most dust"),
+        pytest.param("0.4", None, False, id="the exchange does not say how much was ordered"),
+        pytest.param("0.4", "100", True, id="ordered in quote currency"),
+    ],
+)
+def test_invariant_07_filled_is_written_if_the_exchange_does_not_contradict_itself(
+    executed: str, quantity: str | None, *, is_quote_sized: bool
+) -> None:
+    report = a_report(FILLED, executed, "100", quantity=quantity, is_quote_sized=is_quote_sized)
+
+    decision = decided(an_order(PARTIAL, "0.4", "100"), report)
+
+    assert decision == Change(to=some_facts(FILLED, executed, "100"), rule=Rule.ENDED)
+
+
+def test_invariant_07_row_that_already_says_what_the_exchange_says_is_confirmed() -> None:
+    report = a_report(FILLED, "0.4", "100", quantity="1")
+
+    assert decided(an_order(FILLED, "0.4", "100"), report) == Confirm()
+
+
+@pytest.mark.parametrize("status", [NEW, PARTIAL])
+def test_invariant_07_open_order_of_which_all_is_executed_is_not_filled(status: Status) -> None:
+    report = a_report(status, "1", "100", quantity="1")
+
+    decision = decided(an_order(NEW), report)
+
+    assert decision == Change(to=some_facts(PARTIAL, "1", "100"), rule=Rule.STATUS_ADVANCED)
+
+
 def test_invariant_08_average_is_rounded_to_the_columns_scale() -> None:
     policy = Policy(quantity_scale=DecimalPlaces(8), price_scale=DecimalPlaces(2))
 

@@ -97,7 +97,8 @@ class Subject:
             executed_qty=fact.executed_qty,
             avg_price=fact.avg_price,
             fetched_at=fetched_at,
-            quantity=self.row.qty,
+            # An order that was filled with less was amended to that.
+            quantity=fact.executed_qty if fact.status is Status.FILLED else self.row.qty,
             side=self.row.side,
             client_order_id=self.row.client_order_id,
             placed_at=self.row.created_at,

@@ -64,7 +64,7 @@ class BybitDialect:
     )
     lost_fields: tuple[str, ...] = ("orderStatus",)
     limit_header_names: tuple[str, ...] = LIMIT_HEADERS
-    wordless_faults: frozenset[str] = frozenset({"firewall_rate"})
+    wordless_faults: frozenset[str] = frozenset()
     untold_ban_seconds: float = 0.0  # `_limited` tells the end of one shorter than Bybit's
     behavior: BybitRoutes = field(default_factory=BybitRoutes)
 
@@ -146,7 +146,9 @@ class BybitDialect:
 
     # Refusals
 
-    def refusal(self, why: Refusal, request: PaperRequest, view: AccountView) -> PaperAnswer | None:
+    def refusal(  # noqa: PLR0911 - a flat table
+        self, why: Refusal, request: PaperRequest, view: AccountView
+    ) -> PaperAnswer | None:
         """Word a fault or a limit."""
         match why:
             case RateLimit() | Ban():
@@ -155,12 +157,14 @@ class BybitDialect:
                 return _failed(why, view.now_ms)
             case RefuseKey() if request.route.is_private:
                 return error_answer(10003, "API key is invalid.", view.now_ms)
+            case RefuseKey():
+                return None
             case Refuse(http_status=status, code=code, message=message):
                 return error_answer(code, message, view.now_ms, status=status)
             case Archive():
                 return _not_found(request, view.now_ms)
-            case RefuseKey() | BlockAtFirewall():
-                return None  # A 403 without a word is the ban: a firewall has no words of its own.
+            case BlockAtFirewall():
+                return page_answer(HTTPStatus.FORBIDDEN, "403 Forbidden")
             case _:
                 assert_never(why)
 
