@@ -312,12 +312,12 @@ IS_WAITING_FOR_A_LOCK: str = """
     SELECT EXISTS (
         SELECT FROM pg_stat_activity AS waiting, unnest(pg_blocking_pids(waiting.pid)) AS blocker
         WHERE waiting.datname = current_database() AND waiting.application_name = %s
-            AND blocker <> pg_backend_pid()
+            AND (blocker <> pg_backend_pid() OR waiting.wait_event <> 'virtualxid')
     ) AS answer"""
-"""An application waits for a lock that another session has.
+"""An application waits for a lock.
 
-A wait for the session that asks does not count: a concurrent index build waits for each snapshot,
-also for the one with which this statement looks.
+A wait for the end of the transaction that asks does not count: a concurrent index build waits for
+each snapshot, also for the one with which this statement looks.
 """
 
 STOP_AFTER_THE_SNAPSHOT = """
