@@ -360,7 +360,9 @@ NO_QUANTITIES = [
 ]
 
 
-@pytest.mark.parametrize("name", ["executedQty", "origQty", "origQuoteOrderQty"])
+@pytest.mark.parametrize(
+    "name", ["executedQty", "origQty", "origQuoteOrderQty", "preventedQuantity"]
+)
 @pytest.mark.parametrize("quantity", NO_QUANTITIES)
 async def test_row_with_an_impossible_quantity_fails_alone(
     harness: Harness, name: str, quantity: str
@@ -394,6 +396,30 @@ async def test_quantity_in_digits_and_a_point_is_read(harness: Harness, quantity
     answer = found.answers[an_order(7)]
     assert isinstance(answer, Report)
     assert answer.executed_qty == answer.quantity == Decimal(quantity)
+
+
+@pytest.mark.parametrize(
+    ("prevented", "quantity"),
+    [
+        ("2.00000000", None),
+        ("1.90000000", Decimal(6)),
+        ("0.00000000", Decimal(6)),
+        (None, Decimal(6)),
+    ],
+    ids=str,
+)
+async def test_quantity_is_unknown_where_self_trade_prevention_took_the_rest(
+    harness: Harness, prevented: str | None, quantity: Decimal | None
+) -> None:
+    """Such an order is filled with less than was ordered: no fill is missing."""
+    fields = {} if prevented is None else {"preventedQuantity": prevented}
+    row = a_row(23, status="FILLED", origQty="6.00000000", executedQty="4.00000000", **fields)
+    harness.server.holds(a_row(22), row)
+
+    answer = (await harness.binance().fetch([an_order(23)])).answers[an_order(23)]
+
+    assert isinstance(answer, Report)
+    assert (answer.status, answer.quantity) == (Status.FILLED, quantity)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ class RawOrder(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     cummulative_quote_qty: str | None = None
     orig_qty: str | None = None
     orig_quote_order_qty: str | None = None
+    prevented_quantity: str | None = None
     side: object = None
     client_order_id: object = None
     time: object = None

@@ -63,7 +63,12 @@ def _quote_amount(ref: OrderRef, raw: RawOrder) -> Decimal | None:
 def _ordered_quantity(
     ref: OrderRef, raw: RawOrder, executed_qty: Decimal, quote_quantity: Decimal | None
 ) -> Decimal | None:
-    """Return the ordered quantity, or None if it is zero and the order has no quote size."""
+    """Return the ordered quantity, or None if it is zero and the order has no quote size.
+
+    None too if self-trade prevention took away all that was not executed: with DECREMENT an order
+    is FILLED when the rest of it is (faqs/stp_faq.md, "What is prevented quantity?", of
+    github.com/binance/binance-spot-api-docs, read 2026-11-29).
+    """
     if raw.orig_qty is None:
         return None
     if raw.orig_qty == raw.executed_qty:
@@ -74,4 +79,5 @@ def _ordered_quantity(
         return None
     if executed_qty:
         require_executed_within(ref, executed_qty, ordered, names=("executedQty", "origQty"))
-    return ordered
+    prevented = optional_quantity(ref, "preventedQuantity", raw.prevented_quantity)
+    return None if prevented and executed_qty + prevented >= ordered else ordered
