@@ -149,10 +149,17 @@ class Exchange(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RequestTrial:
-    """A kind of request that was sent once, and why it failed; None if it was answered."""
+    """A kind of request that was sent once.
+
+    Attributes:
+        what: The kind, in words.
+        failure: Why it failed; None if it was answered.
+        names_order: True if it names the order that does not exist, and may be rejected for that.
+    """
 
     what: str
     failure: Failure | None
+    names_order: bool = False
 
 
 @runtime_checkable

@@ -155,7 +155,10 @@ class OrderSearch(Generic[Search]):
             sending = _Sending(semaphore=asyncio.Semaphore(1))
             result = await self._send(query, frozenset({ref}), sending)
             failure = result.failures.get(ref) if result.failure is None else result.failure
-            trials.append(RequestTrial(what=_words_of(query), failure=failure))
+            names_order = isinstance(query, GetOrder | ManyOrders)
+            trials.append(
+                RequestTrial(what=_words_of(query), failure=failure, names_order=names_order)
+            )
         return trials
 
     async def _send_round(

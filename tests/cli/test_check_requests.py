@@ -16,7 +16,7 @@ LOOK_UP, LIST = "look up one order", "list open orders"
 
 def trials(**failures: Failure) -> list[RequestTrial]:
     return [
-        RequestTrial(what=LOOK_UP, failure=failures.get("look_up")),
+        RequestTrial(what=LOOK_UP, failure=failures.get("look_up"), names_order=True),
         RequestTrial(what=LIST, failure=failures.get("list")),
     ]
 
@@ -32,6 +32,18 @@ def test_answer_that_rejects_the_order_is_an_answer() -> None:
     result = requests_result(trials(look_up=RequestRejected("EOrder:Invalid order")))
 
     assert result.status is CheckStatus.OK
+
+
+def test_rejection_of_what_names_no_order_is_no_answer() -> None:
+    rejected = RequestRejected("EGeneral:Made up in 2027")
+
+    of_list = requests_result(trials(list=rejected))
+    of_all = requests_result(trials(look_up=rejected, list=rejected))
+
+    assert of_list.status is of_all.status is CheckStatus.WARNING
+    assert of_list.detail == f"the key may use: {LOOK_UP}; the others were not answered"
+    assert of_all.detail == "the key may use: none; the others were not answered"
+    assert len(of_all.problems) == 2
 
 
 def test_refused_request_is_a_problem_with_its_hint_and_the_rest_is_named() -> None:

@@ -61,11 +61,12 @@ def requests_result(trials: Sequence[RequestTrial] | None) -> CheckResult:
     if not trials:
         return skipped(REQUESTS_CHECK, "the adapter can try its requests")
     problems = [_problem_of(trial) for trial in trials if _is_refused(trial)]
-    usable = ", ".join(trial.what for trial in trials if _is_usable(trial)) or "none"
+    has_answer = any(trial.failure is None for trial in trials)
+    unanswered = [trial for trial in trials if not _is_answered(trial, has_answer=has_answer)]
+    usable = ", ".join(trial.what for trial in trials if trial not in unanswered) or "none"
     if problems:
         result = failed(REQUESTS_CHECK, ConfigurationError(problems))
         return replace(result, detail=f"the key may not use all requests; it may use: {usable}")
-    unanswered = [trial for trial in trials if not _is_usable(trial)]
     if unanswered:
         return warning(
             REQUESTS_CHECK,
@@ -79,9 +80,14 @@ def _is_refused(trial: RequestTrial) -> bool:
     return isinstance(trial.failure, Refused)
 
 
-def _is_usable(trial: RequestTrial) -> bool:
-    """Return True if it was answered: also with the answer that there is no such order."""
-    return trial.failure is None or isinstance(trial.failure, RequestRejected)
+def _is_answered(trial: RequestTrial, *, has_answer: bool) -> bool:
+    """Return True if it was answered: also with a rejection of the order, which does not exist.
+
+    If the exchange rejects everything (`has_answer` is false), it is not for the order.
+    """
+    if isinstance(trial.failure, RequestRejected):
+        return trial.names_order and has_answer
+    return trial.failure is None
 
 
 def _problem_of(trial: RequestTrial) -> Problem:
