@@ -228,7 +228,7 @@ class ApiClient:
                     log.warning(
                         "exchange.firewall_refused",
                         path=request.path,
-                        symbol=symbol,
+                        symbol=symbol or None,
                         external_order_id=external_order_id,
                         reason=str(refusal),
                     )

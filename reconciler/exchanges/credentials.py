@@ -13,6 +13,7 @@ def credential_problems(venue: Venue, credentials: Credentials, *, own_url: str)
     """Return every problem of the credentials. `own_url` is the address of the exchange itself."""
     return [
         *_unsendable(usable_by(venue, credentials)),
+        *_quoted(credentials),
         *_missing(venue, credentials, own_url=own_url),
         *_malformed_api_key(venue, credentials),
         *_unusable_key(venue, credentials),
@@ -81,6 +82,29 @@ def _unsendable(credentials: Credentials) -> list[Problem]:
         for name, (secret, is_sendable) in headers.items()
         if secret is not None and not is_sendable(secret.get_secret_value())
     ]
+
+
+def _quoted(credentials: Credentials) -> list[Problem]:
+    """Find keys and secrets within quotation marks: Docker passes a file's lines on as they are.
+
+    A passphrase may have such marks, and a PEM key is found between them.
+    """
+    values = {
+        "EXCHANGE_API_KEY": credentials.api_key,
+        "EXCHANGE_API_SECRET": credentials.api_secret,
+    }
+    return [
+        Problem(
+            what=f"{name} begins and ends with a quotation mark, which no key does",
+            hint=f"set {name} again, without the quotation marks",
+        )
+        for name, secret in values.items()
+        if secret is not None and _is_within_quotes(secret.get_secret_value().strip())
+    ]
+
+
+def _is_within_quotes(value: str) -> bool:
+    return len(value) > 1 and value[0] == value[-1] in {'"', "'"} and "-----" not in value
 
 
 def _is_token(value: str) -> bool:

@@ -70,8 +70,9 @@ def require_executed_within(
 
 
 def shown(ref: OrderRef) -> str:
-    """Return an order's name for a message."""
-    return f"order {ref.external_order_id[:MAX_NAME_LENGTH]} of {ref.symbol[:MAX_NAME_LENGTH]}"
+    """Return an order's name for a message: its id alone where that is all that was asked for."""
+    of_symbol = f" of {ref.symbol[:MAX_NAME_LENGTH]}" if ref.symbol else ""
+    return f"order {ref.external_order_id[:MAX_NAME_LENGTH]}{of_symbol}"
 
 
 KnownWords = Mapping[str, tuple[str, Status]]

@@ -75,6 +75,11 @@ def load_signing_key(credentials: Credentials, form: KeyForm = ANY_KEY) -> Signi
         raise _unusable("is only part of a PEM key", "set it to the whole key, with both its lines")
     if found is not None:
         return _private_key(found[1], _SPACE.sub("", found[2]), expected)
+    if text.startswith("{"):
+        raise _unusable(
+            "is JSON, such as the file of a key, and not the key in it",
+            "set it to the value of the private key in that file, without quotation marks",
+        )
     bare = _SPACE.sub("", text)
     if expected is not KeyType.HMAC and _is_bare_key(bare):
         return _private_key(_bare_label(bare), bare, expected)

@@ -58,6 +58,20 @@ def test_secrets_that_no_header_can_carry_are_named_at_the_start(value: str) -> 
     assert value not in "".join(map(str, problems))
 
 
+@pytest.mark.parametrize("mark", ['"', "'"])
+def test_key_and_secret_within_quotation_marks_are_named_at_the_start(mark: str) -> None:
+    quoted, plain = SecretStr(f"{mark}abcdef{mark}"), a_venue(needs_passphrase=False)
+    credentials = Credentials(api_key=quoted, api_secret=quoted)
+
+    problems = credential_problems(plain, credentials, own_url=plain.base_url)
+
+    assert [problem.what.split(" begins ")[0] for problem in problems] == [
+        "EXCHANGE_API_KEY",
+        "EXCHANGE_API_SECRET",
+    ]
+    assert "abcdef" not in "".join(map(str, problems))
+
+
 def test_unused_passphrase_need_not_be_sendable() -> None:
     plain = a_venue(needs_passphrase=False)
     credentials = replace(KEY_AND_SECRET, passphrase=SecretStr("p\n"))

@@ -165,6 +165,11 @@ def _old_encrypted() -> str:
             "is no Ed25519, RSA or ES256 key (ECDSA with the curve P-256)",
         ),
         (pem_of(ED25519)[:80], None, "is only part of a PEM key"),
+        (
+            '{"id": "1", "privateKey": "AAAA"}',
+            None,
+            "is JSON, such as the file of a key, and not the key in it",
+        ),
         (pem_of(ED25519).replace("MC4C", "AAAA"), None, "cannot be read as a private key"),
         (
             pem_of(ED25519),
@@ -187,6 +192,7 @@ def _old_encrypted() -> str:
         "locked in the old form",
         "another elliptic curve",
         "cut off",
+        "JSON",
         "damaged",
         "Ed25519 for RSA",
         "RSA for HMAC",

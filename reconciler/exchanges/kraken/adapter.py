@@ -96,7 +96,7 @@ T = TypeVar("T")
 REQUESTS_AT_ONCE = 1
 """A key's nonces are used one after another, so a second request would only wait for the first."""
 
-ANY_PAIR = "any pair"
+ANY_PAIR = ""
 """The symbol of every order within the adapter, where an id alone names an order."""
 
 log = structlog.get_logger(__name__)
