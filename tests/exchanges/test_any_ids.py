@@ -24,7 +24,7 @@ from reconciler.exchanges.query_plan.queries import (
     Query,
 )
 from reconciler.exchanges.query_plan.traversal import MAX_PAGES
-from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.query_result import QueryResult, lookup_result
 from tests.exchanges.cheapest_strategy import CheapestStrategy
 from tests.exchanges.simulated_venue import (
     NOW,
@@ -117,6 +117,36 @@ def test_order_is_absent_only_after_the_last_place() -> None:
 
     assert outcome.queries == [GetOrder(ref=order_ref(1)), GetOrder(ref=order_ref(1), step=1)]
     assert isinstance(outcome.answers[order_ref(1)], Absent)
+
+
+@pytest.mark.parametrize("one_order", [1, None], ids=["one by one", "batches only"])
+def test_order_that_a_batch_leaves_out_is_absent_only_if_it_is_asked_for_alone(
+    one_order: int | None,
+) -> None:
+    place = Place(one_order=one_order, many_orders=1, batch=20)
+    refs, venue = _venue(VenueQueries(places=(place,)), open_orders=9)
+    unknown = [order_ref("unknown"), order_ref("unknown too")]
+
+    outcome = search_for([*refs, *unknown], venue)
+
+    batch, *alone = outcome.queries
+    assert isinstance(batch, ManyOrders)
+    assert len(batch.refs) == 11
+    assert alone == [
+        ManyOrders(refs=(ref,)) if one_order is None else GetOrder(ref=ref) for ref in unknown
+    ]
+    assert all(isinstance(outcome.answers[ref], Absent) for ref in unknown)
+    assert all(isinstance(outcome.answers[ref], Report) for ref in refs)
+
+
+def test_orders_that_an_empty_answer_to_a_batch_left_out_are_found_alone() -> None:
+    place = Place(one_order=1, many_orders=1, batch=20)
+    refs, venue = _venue(VenueQueries(places=(place,)), open_orders=9)
+    empty = lookup_result(refs, answers={}, failures={}, fetched_at=NOW)
+
+    outcome = search_for(refs, venue, replaced={ManyOrders(refs=tuple(refs)): empty})
+
+    assert all(isinstance(outcome.answers[ref], Report) for ref in refs)
 
 
 def test_open_orders_are_listed_page_by_page() -> None:

@@ -16,6 +16,7 @@ Guarantees:
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 import httpx
@@ -59,8 +60,8 @@ from reconciler.exchanges.kraken.constants import (
 )
 from reconciler.exchanges.kraken.mapping import (
     answer_of_error,
+    decode_lookup,
     order_fault,
-    require_queried,
     result_of_list,
     result_of_query,
 )
@@ -70,7 +71,6 @@ from reconciler.exchanges.kraken.raw_orders import (
     decode_closed,
     decode_key_info,
     decode_open,
-    decode_queried,
     decode_symbols,
 )
 from reconciler.exchanges.kraken.txids import invalid_reason
@@ -255,7 +255,7 @@ class Kraken:
             QUERY_ORDERS,
             {"txid": ",".join(txids)},
             QUERY_COST,
-            lambda body: require_queried(txids, decode_queried(body)),
+            partial(decode_lookup, txids),
             subject=(ANY_PAIR, *txids) if len(txids) == 1 else EXCHANGE,
         )
         if not isinstance(response.value, ErrorResponse):

@@ -12,7 +12,6 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import httpx
-import msgspec
 
 from reconciler.errors import Malformed
 from reconciler.exchanges.api_client import ApiRequest, bearer_headers, percent_encode
@@ -45,7 +44,7 @@ from reconciler.exchanges.kraken.error_kinds import (
     kind_of,
     known_error,
 )
-from reconciler.exchanges.kraken.raw_orders import decode_time_ms
+from reconciler.exchanges.kraken.raw_orders import decode_errors, decode_time_ms
 from reconciler.exchanges.kraken.signing import form_body, signature_of
 from reconciler.exchanges.server_clock import milliseconds
 from reconciler.exchanges.signing import load_signing_key
@@ -64,13 +63,6 @@ _KINDS_BY_STATUS = {
 }
 
 _THROTTLED_UNTIL = re.compile(r":\s*([0-9]{10})(?![0-9])")
-
-
-class _Envelope(msgspec.Struct, frozen=True):
-    error: list[str]
-
-
-_decode_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 class KrakenApi:
@@ -158,7 +150,7 @@ def _errors(path: str, response: HttpResponse) -> Sequence[str]:
         Malformed: an answer with HTTP 200 has no list of errors, not even an empty one.
     """
     try:
-        texts = _decode_envelope(response.body).error
+        texts = decode_errors(response.body)
     except DECODE_ERRORS:
         if response.status != httpx.codes.OK:
             return ()

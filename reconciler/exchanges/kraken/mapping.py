@@ -14,22 +14,31 @@ from reconciler.exchanges.base import Failure, OrderRef
 from reconciler.exchanges.json_answers import UnreadableOrder
 from reconciler.exchanges.kraken.constants import CLOSED_PAGE
 from reconciler.exchanges.kraken.error_kinds import is_of_id
-from reconciler.exchanges.kraken.raw_orders import RawOrder, RawOrders
+from reconciler.exchanges.kraken.raw_orders import (
+    RawOrder,
+    RawOrders,
+    decode_errors,
+    decode_queried,
+)
 from reconciler.exchanges.kraken.reports import to_report
 from reconciler.exchanges.query_result import QueryResult, firewall_reason, lookup_result
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
 
 
-def require_queried(txids: Collection[str], orders: RawOrders) -> RawOrders:
-    """Return `orders`, the answer to a request for `txids`.
+def decode_lookup(txids: Collection[str], body: bytes) -> RawOrders:
+    """Decode the answer to a look-up of `txids`.
 
     Raises:
-        ValueError: it has an order that was not asked for, so it is the answer to another request,
-            and says nothing about an order that it leaves out.
+        ValueError: it is none. It has an order that was not asked for, so it is the answer to
+            another request, or a warning in the place of an order that it leaves out.
     """
+    orders = decode_queried(body)
     others = orders.keys() - set(txids)
     if others:
         raise ValueError(f"it is about {min(others)[:MAX_NAME_LENGTH]}, which was not asked for")
+    warnings = decode_errors(body)
+    if warnings and len(orders) < len(txids):
+        raise ValueError(f"an order is missing, with a warning: {warnings[0][:MAX_NAME_LENGTH]}")
     return orders
 
 

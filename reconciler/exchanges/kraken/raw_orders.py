@@ -9,7 +9,7 @@ An order's id is the name under which it stands. What stands under a name twice 
 an order that is missing in QueryOrders does not exist.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -49,6 +49,22 @@ class RawOrder(msgspec.Struct, frozen=True, gc=False):
 
 RawOrders = Mapping[str, RawOrder | UnreadableOrder[str]]
 """Orders by txid."""
+
+
+class _Envelope(msgspec.Struct, frozen=True):
+    error: list[str]
+
+
+_decode_envelope = msgspec.json.Decoder(_Envelope).decode
+
+
+def decode_errors(body: bytes) -> Sequence[str]:
+    """Decode the errors and the warnings of an answer.
+
+    Raises:
+        ValueError: it has no list of them, not even an empty one.
+    """
+    return _decode_envelope(body).error
 
 
 def decode_queried(body: bytes) -> RawOrders:

@@ -7,12 +7,14 @@ asked for at a time; a list for each of several symbols, and all look-ups, are s
 
     query                     reports                            says "no such order"
     -----                     -------                            --------------------
-    GetOrder, ManyOrders      these orders, as one place has it  in the last place
+    GetOrder                  this order, as one place has it    in the last place
+    ManyOrders                these orders, the same             no, unless of one order
     ListOpenOrders            a page of the open orders          no
     ListEndedOrders           a page of the ended orders         no
 
 Guarantees:
-1. An order is absent only if every place, the last one last, said so. No list proves absence.
+1. An order is absent only if every place, the last one last, said so to a look-up of that order
+   alone. No list proves absence, nor does a batch: what is left out of one is asked for again.
 2. Nothing of a list counts unless its walk ended well: if a page fails, or the list does not end,
    exactly the orders for which it was read fail.
 3. A list that the venue rejects is not asked for again in this search; its orders are looked up. A
@@ -321,7 +323,7 @@ class _Round:
         else:
             self._is_answered = True
             for ref in refs:
-                self._read_place(ref, query.step, result)
+                self._read_place(ref, query.step, result, is_alone=len(refs) == 1)
 
     def _read_rejection(
         self,
@@ -341,7 +343,7 @@ class _Round:
                 self._orders_rejected += 1
                 self._fail(ref, rejection)
 
-    def _read_place(self, ref: OrderRef, step: int, result: QueryResult) -> None:
+    def _read_place(self, ref: OrderRef, step: int, result: QueryResult, *, is_alone: bool) -> None:
         answer = result.answers.get(ref)
         if ref in result.failures:
             self._fail(ref, result.failures[ref])
@@ -349,6 +351,8 @@ class _Round:
             self._fail(ref, Malformed("the answer to a look-up says nothing about the order"))
         elif isinstance(answer, Absent) and step + 1 < self._places:
             self._pending[ref] = replace(self._pending[ref], step=step + 1, batch=None)
+        elif isinstance(answer, Absent) and not is_alone:
+            self._pending[ref] = replace(self._pending[ref], batch=1)
         else:
             self._answer(ref, answer)
 

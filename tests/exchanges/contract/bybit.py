@@ -10,7 +10,6 @@ from typing import ClassVar
 
 from pydantic import SecretStr
 
-from reconciler.domain.report import OrderFault
 from reconciler.domain.status import Status
 from reconciler.errors import RateLimited, Refused, RequestRejected, Unavailable
 from reconciler.settings import Credentials
@@ -102,7 +101,7 @@ class Bybit(Dialect):
             becomes=RateLimited,
             retry_after_seconds=600,
         ),
-        ErrorCase(name="firewall", reply=Reply(body=b"<html>", status=403), becomes=OrderFault),
+        ErrorCase(name="firewall", reply=Reply(body=b"<html>", status=403), becomes=Unavailable),
         *(
             ErrorCase(name=f"bad key {code}", reply=_error(code), becomes=Refused)
             for code in (10003, 10004, 10005, 10007, 10010, 33004)

@@ -1,6 +1,7 @@
 """What every adapter does, whatever its venue answers. To add a venue, see `template`."""
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -450,6 +451,43 @@ async def test_page_that_fails_makes_no_order_absent(opened: Venue) -> None:
     for order in orders:
         if ref_of(order) in found.answers:
             assert_true(report_of(found, order), order, dialect.case_of(order.word))
+
+
+@pytest.mark.parametrize(
+    "kinds", [{RequestKind.LIST}, ABOUT_ORDERS], ids=["every list", "every answer"]
+)
+async def test_answers_of_an_empty_account_end_no_order(
+    opened: Venue, kinds: AbstractSet[RequestKind]
+) -> None:
+    """As of a replica without data: what a list leaves out has neither ended nor vanished."""
+    orders = many(opened.dialect, 40)
+    opened.server.holds(*orders)
+
+    def as_if_empty(request: Request, kind: RequestKind) -> Reply | None:
+        return opened.dialect.answer(request, [], NOW) if kind in kinds else None
+
+    opened.server.special = as_if_empty
+    found = await opened.fetch(orders)
+
+    if RequestKind.LOOKUP in kinds:
+        assert {type(answer) for answer in found.answers.values()} <= {Absent}
+    else:
+        all_true(opened, found, orders)
+
+
+PROXY_STATUSES = {str(status): status for status in (400, 402, 405, 407, 409, 413, 422)}
+
+
+@for_each(lambda _: PROXY_STATUSES)
+async def test_error_without_a_code_of_the_exchange_is_an_outage(opened: Venue, case: int) -> None:
+    orders = many(opened.dialect, 3)
+    opened.server.holds(*orders)
+    opened.server.refuses_orders(Reply(body=b"<html>A proxy's page</html>", status=case))
+
+    found = await opened.fetch(orders)
+
+    assert found.answers == {}
+    assert {type(failure) for failure in found.failures.values()} == {Unavailable}
 
 
 async def test_list_that_begins_again_ends(opened: Venue) -> None:

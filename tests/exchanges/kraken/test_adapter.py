@@ -249,6 +249,37 @@ async def test_missing_in_a_malformed_answer_is_not_absent(
     assert isinstance(found.failures[ref_of(1)], Malformed)
 
 
+@pytest.mark.parametrize("asked", [1, 2])
+async def test_order_that_is_missing_next_to_a_warning_is_not_absent(
+    server: KrakenServer, asked: int
+) -> None:
+    body = json.dumps({"error": ["WGeneral:Degraded"], "result": {}}).encode()
+    server.answers_next("QueryOrders", *[Answer(body=body)] * 9)
+    refs = [ref_of(number) for number in range(asked)]
+
+    async with opened(server) as kraken:
+        found = await kraken.exchange.fetch(refs)
+
+    assert found.answers == {}
+    assert {type(failure) for failure in found.failures.values()} == {Malformed}
+    assert "WGeneral:Degraded" in str(found.failures[refs[0]])
+
+
+@pytest.mark.parametrize("left_out", [range(5), range(2)], ids=["all of them", "some"])
+async def test_orders_that_one_answer_leaves_out_are_asked_for_alone(
+    server: KrakenServer, left_out: range
+) -> None:
+    server.orders |= {txid(number): CLOSED for number in range(5)}
+    left = {txid(number): CLOSED for number in range(5) if number not in left_out}
+    partial = json.dumps({"error": [], "result": left}).encode()
+    server.answers_next("QueryOrders", Answer(body=partial))
+
+    async with opened(server) as kraken:
+        found = await kraken.exchange.fetch([ref_of(number) for number in range(5)])
+
+    assert all(isinstance(found.answers[ref_of(number)], Report) for number in range(5))
+
+
 async def test_warning_comes_with_an_answer(server: KrakenServer) -> None:
     body = json.dumps({"error": ["WGeneral:Slow"], "result": {txid(1): CLOSED}}).encode()
     server.answers_next("QueryOrders", Answer(body=body))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -23,7 +24,7 @@ from reconciler.exchanges.kraken.constants import (
     QUERY_ORDERS,
     STATUSES,
 )
-from reconciler.exchanges.kraken.mapping import require_queried, result_of_list, result_of_query
+from reconciler.exchanges.kraken.mapping import decode_lookup, result_of_list, result_of_query
 from reconciler.exchanges.kraken.raw_orders import RawOrders, decode_open, decode_queried
 from reconciler.exchanges.query_result import QueryResult
 
@@ -107,9 +108,7 @@ def read(
 def check_lookup(body: bytes, status: int) -> None:
     """Read an answer to QueryOrders; raise AssertionError if it says what the body does not."""
     try:
-        read_orders = read(
-            QUERY_ORDERS, body, status, lambda body: require_queried(TXIDS, decode_queried(body))
-        )
+        read_orders = read(QUERY_ORDERS, body, status, partial(decode_lookup, TXIDS))
     except ExchangeError:
         return
     if isinstance(read_orders, ErrorResponse):
