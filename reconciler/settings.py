@@ -325,8 +325,10 @@ class Settings(BaseSettings):
         is_hidden = entry["type"] == "missing" or name in cls._secrets()
         shown = "" if is_hidden else f" is {str(entry['input'])[:80]!r}"
         called = file.keys[name] if is_in_file else name
+        said = entry["msg"]
+        own = said.removeprefix("Value error, ")
         return Problem(
-            what=f"{place}{called}{shown}: {entry['msg'].lower()}",
+            what=f"{place}{called}{shown}: {said.lower() if own == said else own}",
             hint=f"set {called} to a value that fits, or unset it for the default",
         )
 

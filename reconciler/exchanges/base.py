@@ -62,6 +62,7 @@ class Venue:
             exchange never names the account of a key.
         key_form: How it writes the keys that it issues.
         absent_order_id: An id in its form that no order of ours has, for `check` to ask about.
+        address_options: The queries that its address may end with, such as "simulated=1".
     """
 
     name: str
@@ -78,6 +79,7 @@ class Venue:
     account_identity: str | None = None
     key_form: KeyForm = ANY_KEY
     absent_order_id: str = "1"
+    address_options: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

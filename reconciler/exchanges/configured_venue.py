@@ -1,4 +1,4 @@
-"""The venue of the settings: its published facts, with the limits that the settings lower.
+"""The venue of the settings: its published facts, at the address and with the limits that they set.
 
 A gateway in front of an exchange, or several programs that share an account, may allow less than
 the venue publishes. Nothing raises a limit: the headers say that an account has a higher one.
@@ -6,6 +6,7 @@ the venue publishes. Nothing raises a limit: the headers say that an account has
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from reconciler.errors import ConfigurationError, Problem
 from reconciler.exchanges.base import Venue
@@ -20,9 +21,11 @@ def configured_venue(settings: Settings) -> Venue:
     """Return the venue that the settings name, at their address, with their limits.
 
     Raises:
-        ConfigurationError: there is no such exchange, or it has no such limits.
+        ConfigurationError: there is no such exchange, or it has no such address or no such limits.
     """
     published = venue(settings.exchange_name, settings.exchange_base_url)
+    if settings.exchange_base_url and (problems := list(_address_problems(published))):
+        raise ConfigurationError(problems)
     return with_lowered_limits(published, settings.lowered_limits)
 
 
@@ -40,6 +43,26 @@ def with_lowered_limits(published: Venue, amounts: Mapping[str, int]) -> Venue:
         for limit in published.limits
     )
     return replace(published, limits=tuple(limits))
+
+
+def _address_problems(published: Venue) -> Iterator[Problem]:
+    """Find what no request's path can follow. The address is not shown: it may have a password."""
+    try:
+        address = urlsplit(published.base_url)
+        is_whole = bool(address.hostname) and address.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole or any(map(str.isspace, published.base_url)):
+        yield Problem(
+            what="EXCHANGE_BASE_URL is no address",
+            hint="set it to an address such as https://host:port, without blanks, or unset it",
+        )
+    elif address.fragment or address.query not in {"", *published.address_options}:
+        options = "".join(f', or with "?{option}"' for option in sorted(published.address_options))
+        yield Problem(
+            what=f"EXCHANGE_BASE_URL ends with a query or a fragment that {published.name} has not",
+            hint=f'set it to the address without "?", "#" and what follows{options}',
+        )
 
 
 def _problems(published: Venue, amounts: Mapping[str, int]) -> Iterator[Problem]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.domain import value
 from reconciler.domain.report import Absent, Answer, Report
 from reconciler.errors import Malformed, RequestRejected, Unavailable, UnreadableRow
 from reconciler.exchanges import registry
@@ -314,7 +315,8 @@ def test_order_that_is_the_same_on_two_pages_is_answered() -> None:
     refs, venue = _venue(TWO_PLACES, open_orders=100)
     second = ListOpenOrders(symbol="SYM0", cursor="50")
     shown = venue.answer(second)
-    twice = {**shown.answers, refs[0]: a_report(refs[0])}
+    again = value.replace(a_report(refs[0]), changed_at=NOW)
+    twice = {**shown.answers, refs[0]: again}
 
     outcome = search_for(refs, venue, replaced={second: replace(shown, answers=twice)})
 

@@ -25,6 +25,50 @@ def test_without_the_setting_the_published_limits_apply() -> None:
     assert configured_venue(Settings.load()) == venue("paper")
 
 
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("bybit", "https://api.bybit.com/"),
+        ("bybit", "http://[::1]:8900/gateway"),
+        ("okx", "https://www.okx.com?simulated=1"),
+        ("okx", "https://www.okx.com/?simulated=1"),
+    ],
+)
+def test_address_may_have_a_path_and_what_its_exchange_takes(name: str, address: str) -> None:
+    found = configured_venue(Settings.load(exchange_name=name, exchange_base_url=address))
+
+    assert found.base_url == address
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "what"),
+    [
+        ("bybit", "https://api.bybit.com?category=made-up", "a query or a fragment that bybit"),
+        ("binance", "https://api.binance.com#made-up", "a query or a fragment that binance"),
+        ("okx", "https://www.okx.com?simulated=true", "a query or a fragment that okx"),
+        ("okx", "https://www.okx.com?simulated=1&made-up=1", "a query or a fragment that okx"),
+        ("bybit", "https://", "is no address"),
+        ("bybit", "https://user:made-up@", "is no address"),
+        ("bybit", "https://api.bybit.com:made-up", "is no address"),
+        ("bybit", "https://api.bybit.com:70000", "is no address"),
+        ("bybit", "https://[made-up", "is no address"),
+        ("bybit", "https://api.bybit.com made-up", "is no address"),
+        ("bybit", "https://api.bybit.com\n", "is no address"),
+    ],
+)
+def test_address_that_no_path_can_follow_is_refused(name: str, address: str, what: str) -> None:
+    settings = Settings.load(exchange_name=name, exchange_base_url=address)
+
+    with pytest.raises(ConfigurationError) as caught:
+        configured_venue(settings)
+
+    (problem,) = caught.value.problems
+    assert problem.what.startswith("EXCHANGE_BASE_URL ")
+    assert what in problem.what
+    assert "made-up" not in str(problem)
+    assert ("?simulated=1" in problem.hint) == (name == "okx")
+
+
 def test_lowered_counter_leaks_more_slowly_in_proportion() -> None:
     published = replace(venue("paper"), limits=(WEIGHT, COUNTER))
 

@@ -63,6 +63,16 @@ def test_column_that_cannot_be_compared_is_refused(named: str) -> None:
         Settings.load(compare=named)
 
 
+def test_rule_of_ours_that_a_value_breaks_is_told_as_it_is() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load(limits="Weight=0")
+
+    assert caught.value.problems[0].what == (
+        "RECONCILIATION_LIMITS is 'Weight=0':"
+        " 'Weight=0' is not name=amount with a whole number above 0"
+    )
+
+
 FILES = ("DATABASE_URL", "EXCHANGE_API_KEY", "EXCHANGE_API_SECRET")
 
 

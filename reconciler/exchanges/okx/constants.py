@@ -76,6 +76,10 @@ QUERIES = VenueQueries(
 BASE_QUANTITY_TYPES = frozenset({SPOT, MARGIN})
 """Where `accFillSz` is in base currency ("Order details"). Elsewhere it counts contracts."""
 
+DEMO_PARAMETER = "simulated"
+DEMO_HEADER = "x-simulated-trading"
+"""Overview, "Demo trading services": a request with this header set to 1 goes there."""
+
 VENUE = Venue(
     name="okx",
     base_url="https://www.okx.com",
@@ -92,11 +96,8 @@ VENUE = Venue(
     needs_passphrase=True,
     key_types=frozenset({KeyType.HMAC}),
     account_identity="uid",
+    address_options=frozenset({f"{DEMO_PARAMETER}=1"}),
 )
-
-DEMO_PARAMETER = "simulated"
-DEMO_HEADER = "x-simulated-trading"
-"""Overview, "Demo trading services": a request with this header set to 1 goes there."""
 
 MAX_SYMBOLS_BYTES = 32 * 2**20
 MAX_SYMBOLS = 100_000

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.domain import value
-from reconciler.domain.report import Absent, Answer
+from reconciler.domain.report import Absent, Answer, Report
 from reconciler.errors import Malformed, UnreadableRow
 from reconciler.exchanges.base import Failure, OrderRef
 from reconciler.exchanges.query_plan.queries import ListEndedOrders, ListOpenOrders
@@ -104,5 +104,7 @@ class Traversal:
 
 
 def _is_same(one: Answer, other: Answer) -> bool:
-    """Return True if both say the same. They may have been fetched at different times."""
+    """Return True if both say the same, whenever they were fetched and the order last changed."""
+    if isinstance(one, Report) and isinstance(other, Report):
+        one = value.replace(one, changed_at=other.changed_at)
     return value.replace(one, fetched_at=other.fetched_at) == other
