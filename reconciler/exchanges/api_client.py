@@ -105,6 +105,16 @@ class ApiResponse(Generic[T]):
     value: T | ErrorResponse
     fetched_at: datetime
 
+    def value_or_raise(self) -> T:
+        """Return the value of a response that is about no order.
+
+        Raises:
+            ExchangeError: it is an error.
+        """
+        if isinstance(self.value, ErrorResponse):
+            raise as_exception(self.value)
+        return self.value
+
 
 class VenueApi(Protocol):
     """How one venue writes requests and reads answers. Pure: no I/O, no clock, no state."""
@@ -358,9 +368,7 @@ class ApiClient:
             raise RateLimited(
                 str(refusal), retry_after_seconds=refusal.retry_after_seconds
             ) from None
-        if isinstance(response.value, ErrorResponse):
-            raise as_exception(response.value)
-        return response.value
+        return response.value_or_raise()
 
 
 def percent_encode(parameters: Parameters) -> str:

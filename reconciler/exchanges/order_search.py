@@ -1,21 +1,9 @@
 """Search for a batch of orders: rounds of the queries that a plan chooses, sent at once.
 
-An adapter keeps one search for its account, and supplies the request for each query:
+`reconciler.exchanges.venue_adapter` keeps one search for its account. The venue supplies the
+request for each query:
 
-    class Bybit:
-        def __init__(self, ...) -> None:
-            self._search = OrderSearch(
-                plan=AnyIds(queries=QUERIES),
-                run=self._run,
-                requests_at_once=requests_at_once,
-                absent_order_id=venue.absent_order_id,
-            )
-
-        async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
-            asked = request_refs(refs, request_symbol)
-            found = await self._search.find(asked.requested)
-            return as_called(found, asked.spellings)
-
+    class Bybit(VenueAdapter):
         async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
             match query:
                 case GetOrder(ref=ref, step=step):

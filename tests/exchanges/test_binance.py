@@ -40,6 +40,7 @@ from reconciler.exchanges.binance.constants import ERROR_KINDS, STATUSES, VENUE
 from reconciler.exchanges.binance.refs import request_symbol
 from reconciler.exchanges.signing import HmacKey
 from reconciler.resilience.limits import Cost, LimitReading, weight_of
+from reconciler.resilience.nonces import LocalNonces
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -255,6 +256,8 @@ class Harness:
             budget=self.budget,
             credentials=credentials,
             clock=self.clock,
+            requests_at_once=REQUESTS_AT_ONCE,
+            nonces=LocalNonces(),
         )
 
 

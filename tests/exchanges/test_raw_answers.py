@@ -23,13 +23,14 @@ from hypothesis import strategies as st
 from reconciler.domain.report import OrderFault, Report
 from reconciler.errors import ExchangeError, Malformed, RateLimited, Unavailable, UnreadableRow
 from reconciler.exchanges.base import LookupResult, OrderRef
-from reconciler.exchanges.binance.adapter import Binance
+from reconciler.exchanges.binance.adapter import REQUESTS_AT_ONCE, Binance
 from reconciler.exchanges.binance.constants import VENUE
 from reconciler.exchanges.binance.raw_orders import RawOrder, decode_order
 from reconciler.exchanges.binance.reports import to_report
 from reconciler.exchanges.http_client import MAX_ANSWER_BYTES
 from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.resilience.limits import Cost, LimitReading
+from reconciler.resilience.nonces import LocalNonces
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -182,6 +183,8 @@ async def opened(
         budget=budget,
         credentials=Credentials(),
         clock=lambda: NOW,
+        requests_at_once=REQUESTS_AT_ONCE,
+        nonces=LocalNonces(),
     )
     async with server:
         try:

@@ -13,24 +13,18 @@ Guarantees:
 4. No error's text carries a signature, a key or a token.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
 from functools import partial
 
-import httpx
 import structlog
 
 from reconciler.domain.report import Answer
 from reconciler.errors import RequestRejected
-from reconciler.exchanges.api_client import ApiClient, ApiResponse
-from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse, as_exception
+from reconciler.exchanges.api_client import ApiResponse, VenueApi
+from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse
 from reconciler.exchanges.base import (
-    Account,
-    Clock,
     Failure,
-    LookupResult,
     OrderRef,
-    RequestTrial,
     Venue,
 )
 from reconciler.exchanges.binance.api_client import BinanceApi
@@ -52,15 +46,11 @@ from reconciler.exchanges.binance.mapping import (
 )
 from reconciler.exchanges.binance.raw_orders import RawOrders, decode_orders
 from reconciler.exchanges.binance.refs import invalid_reason, request_id, request_symbol
-from reconciler.exchanges.order_search import OrderSearch
 from reconciler.exchanges.query_plan.ascending_ids import AscendingIds
 from reconciler.exchanges.query_plan.queries import GetOrder, ListOpenOrders, ListOrdersFrom, Query
-from reconciler.exchanges.query_result import QueryResult, order_fault
-from reconciler.exchanges.request_policy import Sender
-from reconciler.exchanges.spelling import as_called, request_refs
-from reconciler.resilience.budget import Budget
+from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.venue_adapter import VenueAdapter
 from reconciler.resilience.fault_isolation import Subject
-from reconciler.resilience.nonces import Nonces
 from reconciler.settings import Credentials
 
 REQUESTS_AT_ONCE = 4
@@ -78,80 +68,19 @@ LOOKUPS_BEFORE_BLAMING_SYMBOL = 2
 log = structlog.get_logger(__name__)
 
 
-class Binance:
-    """One account at Binance. Implements `reconciler.exchanges.base.Exchange`."""
+class Binance(VenueAdapter):
+    """One account at Binance."""
 
-    def __init__(
-        self,
-        *,
-        venue: Venue,
-        client: httpx.AsyncClient,
-        sender: Sender,
-        budget: Budget,
-        credentials: Credentials,
-        clock: Clock,
-        requests_at_once: int = REQUESTS_AT_ONCE,
-        nonces: Nonces | None = None,  # noqa: ARG002 - the protocol's: Binance wants none
-    ) -> None:
-        """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
-        self._venue = venue
-        self._clock = clock
-        self._api = ApiClient(
-            BinanceApi(venue.base_url, credentials),
-            client=client,
-            sender=sender,
-            budget=budget,
-            credentials=credentials,
-            clock=clock,
-        )
-        self._search = OrderSearch(
-            plan=AscendingIds(costs=COSTS),
-            run=self._run,
-            requests_at_once=requests_at_once,
-            absent_order_id=venue.absent_order_id,
-        )
+    _plan = AscendingIds(costs=COSTS)
 
-    @property
-    def venue(self) -> Venue:
-        """The exchange's published facts."""
-        return self._venue
+    @staticmethod
+    def _venue_api(venue: Venue, credentials: Credentials) -> VenueApi:
+        return BinanceApi(venue.base_url, credentials)
 
-    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
-        """Ask about every order in `refs`, with the least weight that gives each an answer."""
-        asked = request_refs(refs, request_symbol, request_id)
-        invalid = {ref: reason for ref in asked.requested if (reason := invalid_reason(ref))}
-        found = await self._search.find(ref for ref in asked.requested if ref not in invalid)
-        now = self._clock()
-        for ref, reason in invalid.items():
-            found.answers[ref] = order_fault(ref, reason, now)
-        return as_called(found, asked.spellings)
-
-    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
-        """Send one request of each kind, about an order that does not exist."""
-        return await self._search.try_each(ref)
-
-    async def fetch_account(self) -> Account:
-        """Ask which account the key belongs to, and how far the exchange's clock is ahead of ours.
-
-        Raises:
-            ExchangeError: the exchange did not answer, or refused the credentials.
-        """
+    async def _fetch_identity(self) -> str | None:
         response = await self._api.get("/api/v3/account", {}, ACCOUNT_COST, decode_account)
-        if isinstance(response.value, ErrorResponse):
-            raise as_exception(response.value)
-        uid = response.value.uid
-        return Account(
-            identity=None if uid is None else str(uid),
-            clock_offset=await self._api.server_offset(),
-        )
-
-    async def fetch_clock_offset(self) -> timedelta:
-        """Ask how far the exchange's clock is ahead of ours. Every call sends a request.
-
-        Raises:
-            ExchangeError: the exchange did not answer.
-        """
-        return await self._api.measure_offset()
+        uid = response.value_or_raise().uid
+        return None if uid is None else str(uid)
 
     async def fetch_symbols(self) -> frozenset[str]:
         """Ask which symbols the exchange lists, whether they trade now or not.
@@ -171,9 +100,11 @@ class Binance:
         """Return a symbol as `fetch` asks for it."""
         return request_symbol(symbol)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._api.close()
+    def _request_id(self, external_order_id: str) -> str:
+        return request_id(external_order_id)
+
+    def _invalid_reason(self, ref: OrderRef) -> str | None:
+        return invalid_reason(ref)
 
     async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
         match query:

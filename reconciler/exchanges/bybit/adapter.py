@@ -17,18 +17,15 @@ Guarantees:
 4. No error's text carries a signature, a key or a token.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import assert_never
 from urllib.parse import unquote
 
-import httpx
-
 from reconciler.errors import Malformed, RequestRejected, Unavailable
-from reconciler.exchanges.api_client import ApiClient
-from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse, as_exception
-from reconciler.exchanges.base import Account, Clock, LookupResult, OrderRef, RequestTrial, Venue
+from reconciler.exchanges.api_client import VenueApi
+from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse
+from reconciler.exchanges.base import OrderRef, Venue
 from reconciler.exchanges.bybit.constants import (
     ACCOUNT_COST,
     ACCOUNT_PATH,
@@ -53,7 +50,6 @@ from reconciler.exchanges.bybit.mapping import (
 )
 from reconciler.exchanges.bybit.refs import invalid_reason, request_symbol
 from reconciler.exchanges.bybit.venue_api import BybitApi
-from reconciler.exchanges.order_search import OrderSearch
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import (
     GetOrder,
@@ -69,12 +65,9 @@ from reconciler.exchanges.query_result import (
     lookup_result,
     order_fault,
 )
-from reconciler.exchanges.request_policy import Sender
-from reconciler.exchanges.spelling import as_called, request_refs
-from reconciler.resilience.budget import Budget
+from reconciler.exchanges.venue_adapter import VenueAdapter
 from reconciler.resilience.fault_isolation import Subject
 from reconciler.resilience.limits import Cost
-from reconciler.resilience.nonces import Nonces
 from reconciler.settings import Credentials
 
 REQUESTS_AT_ONCE = 8
@@ -89,79 +82,19 @@ _PLACES = ((REALTIME_PATH, REALTIME_COST), (HISTORY_PATH, HISTORY_COST))
 """Where an order is looked up, step by step."""
 
 
-class Bybit:
-    """One account at Bybit. Implements `reconciler.exchanges.base.Exchange`."""
+class Bybit(VenueAdapter):
+    """One account at Bybit."""
 
-    def __init__(
-        self,
-        *,
-        venue: Venue,
-        client: httpx.AsyncClient,
-        sender: Sender,
-        budget: Budget,
-        credentials: Credentials,
-        clock: Clock,
-        nonces: Nonces | None = None,  # noqa: ARG002 - the protocol's: Bybit has none
-        requests_at_once: int = REQUESTS_AT_ONCE,
-    ) -> None:
-        """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
-        self._venue = venue
-        self._clock = clock
-        self._api = ApiClient(
-            BybitApi(venue.base_url, credentials),
-            client=client,
-            sender=sender,
-            budget=budget,
-            credentials=credentials,
-            clock=clock,
-        )
-        self._search = OrderSearch(
-            plan=AnyIds(queries=QUERIES),
-            run=self._run,
-            requests_at_once=requests_at_once,
-            absent_order_id=venue.absent_order_id,
-        )
+    _plan = AnyIds(queries=QUERIES)
 
-    @property
-    def venue(self) -> Venue:
-        """The exchange's published facts."""
-        return self._venue
+    @staticmethod
+    def _venue_api(venue: Venue, credentials: Credentials) -> VenueApi:
+        return BybitApi(venue.base_url, credentials)
 
-    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
-        """Ask about every order in `refs`, with the least requests that give each an answer."""
-        asked = request_refs(refs, request_symbol)
-        invalid = {ref: reason for ref in asked.requested if (reason := invalid_reason(ref))}
-        found = await self._search.find(ref for ref in asked.requested if ref not in invalid)
-        now = self._clock()
-        for ref, reason in invalid.items():
-            found.answers[ref] = order_fault(ref, reason, now)
-        return as_called(found, asked.spellings)
-
-    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
-        """Send one request of each kind, about an order that does not exist."""
-        return await self._search.try_each(ref)
-
-    async def fetch_account(self) -> Account:
-        """Ask which user the key belongs to, and how far the exchange's clock is ahead of ours.
-
-        Raises:
-            ExchangeError: the exchange did not answer, or refused the credentials.
-        """
+    async def _fetch_identity(self) -> str | None:
         response = await self._api.get(ACCOUNT_PATH, {}, ACCOUNT_COST, decode_user_id)
-        if isinstance(response.value, ErrorResponse):
-            raise as_exception(response.value)
-        return Account(
-            identity=None if response.value is None else str(response.value),
-            clock_offset=await self._api.server_offset(),
-        )
-
-    async def fetch_clock_offset(self) -> timedelta:
-        """Ask how far the exchange's clock is ahead of ours. Every call sends a request.
-
-        Raises:
-            ExchangeError: the exchange did not answer.
-        """
-        return await self._api.measure_offset()
+        user_id = response.value_or_raise()
+        return None if user_id is None else str(user_id)
 
     async def fetch_symbols(self) -> frozenset[str]:
         """Ask which spot symbols the exchange lists: those that trade now.
@@ -188,9 +121,8 @@ class Bybit:
         """Return a symbol as `fetch` asks for it."""
         return request_symbol(symbol)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._api.close()
+    def _invalid_reason(self, ref: OrderRef) -> str | None:
+        return invalid_reason(ref)
 
     async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
         match query:

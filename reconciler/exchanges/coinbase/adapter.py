@@ -13,18 +13,17 @@ Guarantees:
 4. No error's text carries a token, a key or a secret.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import TypeVar
 
-import httpx
-
 from reconciler.errors import ClockSkew, Refused
-from reconciler.exchanges.api_client import ApiClient, ApiRequest, ApiResponse
-from reconciler.exchanges.api_errors import Decoder, ErrorResponse, as_exception, refusal_hint
-from reconciler.exchanges.base import Account, Clock, LookupResult, OrderRef, RequestTrial, Venue
+from reconciler.exchanges.api_client import ApiRequest, ApiResponse, VenueApi
+from reconciler.exchanges.api_errors import Decoder, refusal_hint
+from reconciler.exchanges.base import Account, OrderRef, Venue
 from reconciler.exchanges.coinbase.api import CoinbaseApi
 from reconciler.exchanges.coinbase.constants import (
     BATCH_PATH,
@@ -56,7 +55,6 @@ from reconciler.exchanges.coinbase.refs import (
     request_id,
     request_symbol,
 )
-from reconciler.exchanges.order_search import OrderSearch
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import (
     GetOrder,
@@ -66,12 +64,9 @@ from reconciler.exchanges.query_plan.queries import (
     ManyOrders,
     Query,
 )
-from reconciler.exchanges.query_result import QueryResult, order_fault
-from reconciler.exchanges.request_policy import Sender
-from reconciler.exchanges.spelling import as_called, request_refs
-from reconciler.resilience.budget import Budget
-from reconciler.resilience.fault_isolation import EXCHANGE, Subject
-from reconciler.resilience.nonces import Nonces
+from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.venue_adapter import VenueAdapter
+from reconciler.resilience.fault_isolation import Subject
 from reconciler.settings import Credentials
 
 T = TypeVar("T")
@@ -87,59 +82,15 @@ MANY_ORDERS = "many orders"
 """In the subject of a batch, together with its first id: one batch that fails stops no other."""
 
 
-class Coinbase:
-    """One portfolio at Coinbase. Implements `reconciler.exchanges.base.Exchange`."""
+class Coinbase(VenueAdapter):
+    """One portfolio at Coinbase."""
 
-    def __init__(
-        self,
-        *,
-        venue: Venue,
-        client: httpx.AsyncClient,
-        sender: Sender,
-        budget: Budget,
-        credentials: Credentials,
-        clock: Clock,
-        requests_at_once: int = REQUESTS_AT_ONCE,
-        nonces: Nonces | None = None,  # noqa: ARG002 - the protocol's: a token has its own
-    ) -> None:
-        """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
-        self._venue = venue
-        self._clock = clock
-        self._hint = refusal_hint(credentials)
-        self._products: Mapping[str, str] = {}
-        self._api = ApiClient(
-            CoinbaseApi(venue.base_url, credentials, venue.key_form),
-            client=client,
-            sender=sender,
-            budget=budget,
-            credentials=credentials,
-            clock=clock,
-        )
-        self._search = OrderSearch(
-            plan=AnyIds(queries=QUERIES),
-            run=self._run,
-            requests_at_once=requests_at_once,
-            absent_order_id=venue.absent_order_id,
-        )
+    _plan = AnyIds(queries=QUERIES)
+    _products: Mapping[str, str] = MappingProxyType({})
 
-    @property
-    def venue(self) -> Venue:
-        """The exchange's published facts."""
-        return self._venue
-
-    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
-        """Ask about every order in `refs`, with the fewest requests that give each an answer."""
-        asked = request_refs(refs, request_symbol, request_id)
-        invalid = {ref: reason for ref in asked.requested if (reason := invalid_reason(ref))}
-        found = await self._search.find(ref for ref in asked.requested if ref not in invalid)
-        now = self._clock()
-        for ref, reason in invalid.items():
-            found.answers[ref] = order_fault(ref, reason, now)
-        return as_called(found, asked.spellings)
-
-    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
-        """Send one request of each kind, about an order that does not exist."""
-        return await self._search.try_each(ref)
+    @staticmethod
+    def _venue_api(venue: Venue, credentials: Credentials) -> VenueApi:
+        return CoinbaseApi(venue.base_url, credentials, venue.key_form)
 
     async def fetch_account(self) -> Account:
         """Ask for the key's portfolio, and how far the exchange's clock is ahead of ours.
@@ -147,19 +98,8 @@ class Coinbase:
         Raises:
             ExchangeError: the exchange did not answer, or refused the credentials.
         """
-        request = ApiRequest(path=KEY_PATH, cost=ONE_PRIVATE)
-        response = await self._send(request, decode_permissions, EXCHANGE)
-        if isinstance(response.value, ErrorResponse):
-            raise as_exception(response.value)
-        if not response.value.can_view:
-            raise Refused(
-                f"{KEY_PATH}: the key may not view orders",
-                hint="give the key the permission View at the exchange",
-            )
-        uuid = response.value.portfolio_uuid
         with self._unauthorized_is_refused():
-            clock_offset = await self._api.server_offset()
-        return Account(identity=uuid.lower() if uuid else None, clock_offset=clock_offset)
+            return await super().fetch_account()
 
     async def fetch_clock_offset(self) -> timedelta:
         """Ask how far the exchange's clock is ahead of ours. Every call sends a request.
@@ -168,7 +108,18 @@ class Coinbase:
             ExchangeError: the exchange did not answer.
         """
         with self._unauthorized_is_refused():
-            return await self._api.measure_offset()
+            return await super().fetch_clock_offset()
+
+    async def _fetch_identity(self) -> str | None:
+        response = await self._api.get(KEY_PATH, {}, ONE_PRIVATE, decode_permissions)
+        permissions = response.value_or_raise()
+        if not permissions.can_view:
+            raise Refused(
+                f"{KEY_PATH}: the key may not view orders",
+                hint="give the key the permission View at the exchange",
+            )
+        uuid = permissions.portfolio_uuid
+        return uuid.lower() if uuid else None
 
     async def fetch_symbols(self) -> frozenset[str]:
         """Ask which products the exchange lists, whether they trade now or not.
@@ -192,9 +143,11 @@ class Coinbase:
         asked = request_symbol(symbol)
         return self._products.get(asked, asked)
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._api.close()
+    def _request_id(self, external_order_id: str) -> str:
+        return request_id(external_order_id)
+
+    def _invalid_reason(self, ref: OrderRef) -> str | None:
+        return invalid_reason(ref)
 
     async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
         match query:
@@ -257,4 +210,4 @@ class Coinbase:
         try:
             yield
         except ClockSkew as unauthorized:
-            raise Refused(str(unauthorized), hint=self._hint) from None
+            raise Refused(str(unauthorized), hint=refusal_hint(self._credentials)) from None

@@ -15,29 +15,23 @@ Guarantees:
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-import httpx
 import structlog
 
+from reconciler.domain.report import OrderFault
 from reconciler.errors import ClockSkew, Refused, RequestRejected
-from reconciler.exchanges.api_client import ApiClient, ApiResponse
+from reconciler.exchanges.api_client import ApiResponse, VenueApi
 from reconciler.exchanges.api_errors import (
     BAD_REQUEST_HINT,
     Decoder,
     ErrorKind,
     ErrorResponse,
-    as_exception,
 )
 from reconciler.exchanges.base import (
-    Account,
-    Clock,
-    LookupResult,
-    Nonces,
     OrderRef,
-    RequestTrial,
     Venue,
 )
 from reconciler.exchanges.kraken.api import KrakenApi
@@ -74,7 +68,6 @@ from reconciler.exchanges.kraken.raw_orders import (
     decode_symbols,
 )
 from reconciler.exchanges.kraken.txids import invalid_reason
-from reconciler.exchanges.order_search import OrderSearch
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import (
     GetOrder,
@@ -84,9 +77,7 @@ from reconciler.exchanges.query_plan.queries import (
     Query,
 )
 from reconciler.exchanges.query_result import QueryResult
-from reconciler.exchanges.request_policy import Sender
-from reconciler.exchanges.spelling import as_called, request_refs
-from reconciler.resilience.budget import Budget
+from reconciler.exchanges.venue_adapter import VenueAdapter
 from reconciler.resilience.fault_isolation import EXCHANGE, Subject
 from reconciler.resilience.limits import Cost
 from reconciler.settings import Credentials
@@ -102,62 +93,17 @@ ANY_PAIR = ""
 log = structlog.get_logger(__name__)
 
 
-class Kraken:
-    """One account at Kraken. Implements `reconciler.exchanges.base.Exchange`."""
+class Kraken(VenueAdapter):
+    """One account at Kraken."""
 
-    def __init__(
-        self,
-        *,
-        venue: Venue,
-        client: httpx.AsyncClient,
-        sender: Sender,
-        budget: Budget,
-        credentials: Credentials,
-        clock: Clock,
-        nonces: Nonces,
-        requests_at_once: int = REQUESTS_AT_ONCE,
-    ) -> None:
-        """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
-        self._venue = venue
-        self._clock = clock
-        self._credentials = credentials
-        self._api = ApiClient(
-            KrakenApi(venue.base_url, credentials),
-            client=client,
-            sender=sender,
-            budget=budget,
-            credentials=credentials,
-            clock=clock,
-            nonces=nonces,
-        )
-        self._search = OrderSearch(
-            plan=AnyIds(queries=QUERIES),
-            run=self._run,
-            requests_at_once=requests_at_once,
-            absent_order_id=venue.absent_order_id,
-        )
+    _plan = AnyIds(queries=QUERIES)
 
-    @property
-    def venue(self) -> Venue:
-        """The exchange's published facts."""
-        return self._venue
+    @staticmethod
+    def _venue_api(venue: Venue, credentials: Credentials) -> VenueApi:
+        return KrakenApi(venue.base_url, credentials)
 
-    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
-        """Ask about every order in `refs`, with the least that gives each an answer."""
-        asked = request_refs(refs, lambda _: ANY_PAIR)
-        invalid = {ref: reason for ref in asked.requested if (reason := invalid_reason(ref))}
-        found = await self._search.find(ref for ref in asked.requested if ref not in invalid)
-        now = self._clock()
-        for ref, reason in invalid.items():
-            found.answers[ref] = order_fault(ref, reason, now)
-        return as_called(found, asked.spellings)
-
-    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
-        """Send one request of each kind, about an order that does not exist."""
-        return await self._search.try_each(ref)
-
-    async def fetch_account(self) -> Account:
-        """Ask which account the key belongs to, and how far the exchange's clock is ahead of ours.
+    async def _fetch_identity(self) -> str | None:
+        """Ask which account the key belongs to.
 
         A key that does not see every order is refused: to it, what it does not see is "not found".
 
@@ -169,33 +115,12 @@ class Kraken:
         except Refused as refusal:
             if refusal.hint != BAD_REQUEST_HINT:
                 raise
-            return await self._account_of_older_server()
-        if isinstance(response.value, ErrorResponse):
-            raise as_exception(response.value)
-        _require_full_sight(response.value)
-        iban = "".join((response.value.iban or "").split())
-        return Account(
-            identity=iban or self._fingerprint, clock_offset=await self._api.server_offset()
-        )
-
-    async def _account_of_older_server(self) -> Account:
-        """Return the account where `GetApiKeyInfo` is unknown, as behind an older gateway.
-
-        Raises:
-            ExchangeError: the exchange did not answer, or refused the credentials.
-        """
-        response = await self._post(OPEN_ORDERS, {}, OPEN_COST, decode_open)
-        if isinstance(response.value, ErrorResponse):
-            raise as_exception(response.value)
-        return Account(identity=self._fingerprint, clock_offset=await self._api.server_offset())
-
-    async def fetch_clock_offset(self) -> timedelta:
-        """Ask how far the exchange's clock is ahead of ours. Every call sends a request.
-
-        Raises:
-            ExchangeError: the exchange did not answer.
-        """
-        return await self._api.measure_offset()
+            # `GetApiKeyInfo` is unknown, as behind an older gateway.
+            (await self._post(OPEN_ORDERS, {}, OPEN_COST, decode_open)).value_or_raise()
+            return self._fingerprint
+        info = response.value_or_raise()
+        _require_full_sight(info)
+        return "".join((info.iban or "").split()) or self._fingerprint
 
     async def fetch_symbols(self) -> frozenset[str]:
         """Ask which pairs the exchange lists, in every spelling that it takes.
@@ -211,10 +136,6 @@ class Kraken:
         """Return a symbol as it is: no request carries one, and `fetch_symbols` has them all."""
         return symbol
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._api.close()
-
     @property
     def _fingerprint(self) -> str | None:
         """What tells the key from another, where Kraken does not name its account: a hash.
@@ -225,6 +146,15 @@ class Kraken:
             return None
         digest = hashlib.sha256(self._credentials.api_key.get_secret_value().encode()).hexdigest()
         return f"fingerprint {digest[:16]}"
+
+    def _query_symbol(self, symbol: str) -> str:  # noqa: ARG002 - the same for all of them
+        return ANY_PAIR
+
+    def _invalid_reason(self, ref: OrderRef) -> str | None:
+        return invalid_reason(ref)
+
+    def _order_fault(self, ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
+        return order_fault(ref, reason, fetched_at)
 
     async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
         match query:
@@ -282,9 +212,7 @@ class Kraken:
             ExchangeError: there is no usable answer.
         """
         response = await self._post(path, parameters, cost, decode, subject=(path,))
-        if isinstance(response.value, ErrorResponse):
-            raise as_exception(response.value)
-        return result_of_list(wanted, response.value, response.fetched_at, offset=offset)
+        return result_of_list(wanted, response.value_or_raise(), response.fetched_at, offset=offset)
 
     async def _post(
         self,

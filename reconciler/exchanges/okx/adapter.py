@@ -17,21 +17,14 @@ Guarantees:
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
-
-import httpx
 
 from reconciler.domain.report import Absent
 from reconciler.errors import BreakerOpen, ExchangeError, NotSent
-from reconciler.exchanges.api_client import ApiClient
-from reconciler.exchanges.api_errors import ErrorResponse, as_exception
+from reconciler.exchanges.api_client import VenueApi
 from reconciler.exchanges.base import (
-    Account,
-    Clock,
     Failure,
     LookupResult,
     OrderRef,
-    RequestTrial,
     Venue,
 )
 from reconciler.exchanges.okx.api import OkxApi, decode_account, decode_symbols
@@ -56,7 +49,6 @@ from reconciler.exchanges.okx.mapping import (
     result_of_lookup,
 )
 from reconciler.exchanges.okx.symbols import Symbols, invalid_reason, needs_list, request_id
-from reconciler.exchanges.order_search import OrderSearch
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import (
     GetOrder,
@@ -64,13 +56,10 @@ from reconciler.exchanges.query_plan.queries import (
     ListOpenOrders,
     Query,
 )
-from reconciler.exchanges.query_result import QueryResult, order_fault
-from reconciler.exchanges.request_policy import Sender
-from reconciler.exchanges.spelling import as_called, request_refs
-from reconciler.resilience.budget import Budget
+from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.venue_adapter import VenueAdapter
 from reconciler.resilience.fault_isolation import Subject
 from reconciler.resilience.limits import Cost
-from reconciler.resilience.nonces import Nonces
 from reconciler.settings import Credentials
 
 REQUESTS_AT_ONCE = 8
@@ -87,81 +76,26 @@ ACCOUNT_PATH = "/api/v5/account/config"
 SYMBOLS_PATH = "/api/v5/public/instruments"
 
 
-class Okx:
-    """One account at OKX. Implements `reconciler.exchanges.base.Exchange`."""
+class Okx(VenueAdapter):
+    """One account at OKX."""
 
-    def __init__(
-        self,
-        *,
-        venue: Venue,
-        client: httpx.AsyncClient,
-        sender: Sender,
-        budget: Budget,
-        credentials: Credentials,
-        clock: Clock,
-        requests_at_once: int = REQUESTS_AT_ONCE,
-        nonces: Nonces | None = None,  # noqa: ARG002 - the protocol's: OKX wants none
-    ) -> None:
-        """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
-        self._venue = venue
-        self._clock = clock
-        self._api = ApiClient(
-            OkxApi(venue.base_url, credentials),
-            client=client,
-            sender=sender,
-            budget=budget,
-            credentials=credentials,
-            clock=clock,
-        )
-        self._symbols = Symbols()
-        self._search = OrderSearch(
-            plan=AnyIds(queries=QUERIES),
-            run=self._run,
-            requests_at_once=requests_at_once,
-            absent_order_id=venue.absent_order_id,
-        )
+    _plan = AnyIds(queries=QUERIES)
+    _symbols = Symbols()
 
-    @property
-    def venue(self) -> Venue:
-        """The exchange's published facts."""
-        return self._venue
+    @staticmethod
+    def _venue_api(venue: Venue, credentials: Credentials) -> VenueApi:
+        return OkxApi(venue.base_url, credentials)
+
+    async def _fetch_identity(self) -> str | None:
+        response = await self._api.get(ACCOUNT_PATH, {}, ACCOUNT_COST, decode_account)
+        return response.value_or_raise()
 
     async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
         """Ask about every order in `refs`, with the fewest requests that give each an answer."""
         unspelled = await self._learn_spelling(refs)
-        spelled = [ref for ref in refs if ref not in unspelled]
-        asked = request_refs(spelled, self._symbols.request_symbol, request_id)
-        invalid = {ref: reason for ref in asked.requested if (reason := invalid_reason(ref))}
-        found = await self._search.find(ref for ref in asked.requested if ref not in invalid)
-        now = self._clock()
-        for ref, reason in invalid.items():
-            found.answers[ref] = order_fault(ref, reason, now)
-        result = as_called(found, asked.spellings)
+        result = await super().fetch([ref for ref in refs if ref not in unspelled])
         result.failures.update(unspelled)
         return result
-
-    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
-        """Send one request of each kind, about an order that does not exist."""
-        return await self._search.try_each(ref)
-
-    async def fetch_account(self) -> Account:
-        """Ask which account the key belongs to, and how far the exchange's clock is ahead of ours.
-
-        Raises:
-            ExchangeError: the exchange did not answer, or refused the credentials.
-        """
-        response = await self._api.get(ACCOUNT_PATH, {}, ACCOUNT_COST, decode_account)
-        if isinstance(response.value, ErrorResponse):
-            raise as_exception(response.value)
-        return Account(identity=response.value, clock_offset=await self._api.server_offset())
-
-    async def fetch_clock_offset(self) -> timedelta:
-        """Ask how far the exchange's clock is ahead of ours. Every call sends a request.
-
-        Raises:
-            ExchangeError: the exchange did not answer.
-        """
-        return await self._api.measure_offset()
 
     async def fetch_symbols(self) -> frozenset[str]:
         """Ask which symbols the exchange lists, whether they trade now or not.
@@ -176,16 +110,12 @@ class Okx:
             decode_symbols,
             max_bytes=MAX_SYMBOLS_BYTES,
         )
-        self._symbols.learn(listed)
+        self._symbols = Symbols(listed)
         return listed
 
     def request_symbol(self, symbol: str) -> str:
         """Return a symbol as `fetch` asks for it."""
         return self._symbols.request_symbol(symbol)
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._api.close()
 
     async def _learn_spelling(self, refs: Sequence[OrderRef]) -> dict[OrderRef, Failure]:
         """Ask once for the listed symbols, if a symbol is written without its two halves.
@@ -202,6 +132,12 @@ class Okx:
         except (ExchangeError, BreakerOpen, NotSent) as failure:
             return dict.fromkeys(unclear, failure)
         return {}
+
+    def _request_id(self, external_order_id: str) -> str:
+        return request_id(external_order_id)
+
+    def _invalid_reason(self, ref: OrderRef) -> str | None:
+        return invalid_reason(ref)
 
     async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
         match query:

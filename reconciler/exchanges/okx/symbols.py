@@ -17,23 +17,16 @@ class Symbols:
     """The spelling of symbols, which the listed ones decide where it is not plain.
 
     "btc/usdt", "BTC_USDT" and "BTC-USDT" are plainly "BTC-USDT". "BTCUSDT" has no plain split, so
-    it is that of the one listed symbol with these letters, once `learn` has been told the list, and
-    stays as it is if there is none or more than one.
+    it is that of the one listed symbol with these letters, if the list is known, and stays as it is
+    if there is none or more than one.
     """
 
-    def __init__(self) -> None:
-        self._by_letters: dict[str, str] | None = None
-
-    @property
-    def are_known(self) -> bool:
-        """True once the listed symbols have been learned."""
-        return self._by_letters is not None
-
-    def learn(self, listed: Iterable[str]) -> None:
-        """Take over the symbols that the exchange lists."""
+    def __init__(self, listed: Iterable[str] | None = None) -> None:
+        """Take over the symbols that the exchange lists; None if they are not known."""
+        self.are_known = listed is not None
         by_letters: dict[str, str] = {}
         ambiguous: set[str] = set()
-        for symbol in listed:
+        for symbol in listed or ():
             letters = _letters(symbol)
             if by_letters.setdefault(letters, symbol) != symbol:
                 ambiguous.add(letters)
@@ -46,7 +39,7 @@ class Symbols:
         upper = symbol.translate(_TO_UPPERCASE)
         if _PAIR.fullmatch(upper):
             return _SEPARATORS.sub("-", upper)
-        if self._by_letters is None or _SEPARATORS.search(upper):
+        if _SEPARATORS.search(upper):
             return upper
         return self._by_letters.get(upper, upper)
 

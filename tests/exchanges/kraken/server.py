@@ -245,6 +245,7 @@ async def opened(
         credentials=credentials,
         clock=lambda: NOW,
         nonces=GrowingNonces(),
+        requests_at_once=ADAPTER.requests_at_once,
     )
     try:
         yield Opened(exchange=exchange, sender=sender)

@@ -87,6 +87,7 @@ class Paper:
             credentials=Credentials(api_key=SecretStr(KEY.api_key), api_secret=SecretStr(secret)),
             clock=lambda: datetime.now(UTC),
             nonces=GrowingNonces(),
+            requests_at_once=ADAPTER.requests_at_once,
         )
         try:
             yield kraken

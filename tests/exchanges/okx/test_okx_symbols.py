@@ -14,29 +14,18 @@ def test_a_symbol_with_its_two_halves_needs_no_list(symbol: str) -> None:
 
 
 def test_a_symbol_without_halves_is_that_of_the_listed_one_with_its_letters() -> None:
-    symbols = Symbols()
-
-    before = symbols.request_symbol("btcusdt")
-    symbols.learn(LISTED)
-
-    assert before == "BTCUSDT"
-    assert symbols.request_symbol("btcusdt") == "BTC-USDT"
+    assert Symbols().request_symbol("btcusdt") == "BTCUSDT"
+    assert Symbols(LISTED).request_symbol("btcusdt") == "BTC-USDT"
 
 
 @pytest.mark.parametrize("symbol", ["ABCDEUR", "XYZUSDT"], ids=["two listed", "none listed"])
 def test_a_split_that_is_not_certain_is_not_guessed(symbol: str) -> None:
-    symbols = Symbols()
-    symbols.learn(LISTED)
-
-    assert symbols.request_symbol(symbol) == symbol
+    assert Symbols(LISTED).request_symbol(symbol) == symbol
 
 
 @pytest.mark.parametrize("symbol", ["BTC-USDT-SWAP", "BTC-", "-", ""])
 def test_what_is_no_pair_stays_as_it_is(symbol: str) -> None:
-    symbols = Symbols()
-    symbols.learn(LISTED)
-
-    assert symbols.request_symbol(symbol) == symbol
+    assert Symbols(LISTED).request_symbol(symbol) == symbol
 
 
 @pytest.mark.parametrize(

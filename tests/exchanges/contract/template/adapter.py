@@ -1,30 +1,18 @@
 """The adapter: it fetches a batch of orders in rounds of the cheapest queries."""
 
 import re
-from collections.abc import Sequence
-from datetime import timedelta
-
-import httpx
 
 from reconciler.errors import Unavailable
-from reconciler.exchanges.api_client import ApiClient, ApiResponse, Parameters
-from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse, as_exception
+from reconciler.exchanges.api_client import ApiResponse, Parameters, VenueApi
+from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse
 from reconciler.exchanges.base import (
-    Account,
-    Clock,
-    LookupResult,
-    Nonces,
     OrderRef,
-    RequestTrial,
     Venue,
 )
-from reconciler.exchanges.order_search import OrderSearch
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import GetOrder, ListOpenOrders, ManyOrders, Query
 from reconciler.exchanges.query_result import QueryResult, lookup_result
-from reconciler.exchanges.request_policy import Sender
-from reconciler.exchanges.spelling import as_called, request_refs
-from reconciler.resilience.budget import Budget
+from reconciler.exchanges.venue_adapter import VenueAdapter
 from reconciler.resilience.fault_isolation import Subject
 from reconciler.settings import Credentials
 from tests.exchanges.contract.template.api import TemplateApi, decode_account, decode_symbols
@@ -51,76 +39,18 @@ _ID = re.compile(r"[0-9a-z-]{1,40}", re.ASCII)
 _SYMBOL = re.compile(r"[A-Z0-9]{1,20}-[A-Z0-9]{1,20}", re.ASCII)
 
 
-class Template:
-    """One account at the venue. Implements `reconciler.exchanges.base.Exchange`."""
+class Template(VenueAdapter):
+    """One account at the venue."""
 
-    def __init__(
-        self,
-        *,
-        venue: Venue,
-        client: httpx.AsyncClient,
-        sender: Sender,
-        budget: Budget,
-        credentials: Credentials,
-        clock: Clock,
-        requests_at_once: int = REQUESTS_AT_ONCE,
-        nonces: Nonces | None = None,  # noqa: ARG002 - give them to `ApiClient` where there are any
-    ) -> None:
-        """Ask `venue` through `client`, which `close` closes. `clock` is the database's."""
-        self._venue = venue
-        self._clock = clock
-        self._api = ApiClient(
-            TemplateApi(venue.base_url, credentials),
-            client=client,
-            sender=sender,
-            budget=budget,
-            credentials=credentials,
-            clock=clock,
-        )
-        self._search = OrderSearch(
-            plan=AnyIds(queries=QUERIES),
-            run=self._run,
-            requests_at_once=requests_at_once,
-            absent_order_id=venue.absent_order_id,
-        )
+    _plan = AnyIds(queries=QUERIES)
 
-    @property
-    def venue(self) -> Venue:
-        """The exchange's published facts."""
-        return self._venue
+    @staticmethod
+    def _venue_api(venue: Venue, credentials: Credentials) -> VenueApi:
+        return TemplateApi(venue.base_url, credentials)
 
-    async def fetch(self, refs: Sequence[OrderRef]) -> LookupResult:
-        """Ask about every order in `refs`, with the fewest requests that give each an answer."""
-        asked = request_refs(refs, self.request_symbol)
-        invalid = {ref for ref in asked.requested if not _can_be_asked(ref)}
-        found = await self._search.find(ref for ref in asked.requested if ref not in invalid)
-        now = self._clock()
-        for ref in invalid:
-            found.answers[ref] = order_fault(ref, "no symbol or id of the exchange's form", now)
-        return as_called(found, asked.spellings)
-
-    async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
-        """Send one request of each kind, about an order that does not exist."""
-        return await self._search.try_each(ref)
-
-    async def fetch_account(self) -> Account:
-        """Ask which account the key belongs to, and how far the exchange's clock is ahead of ours.
-
-        Raises:
-            ExchangeError: the exchange did not answer, or refused the credentials.
-        """
+    async def _fetch_identity(self) -> str | None:
         response = await self._api.get(ACCOUNT_PATH, {}, ONE_REQUEST, decode_account)
-        if isinstance(response.value, ErrorResponse):
-            raise as_exception(response.value)
-        return Account(identity=response.value, clock_offset=await self._api.server_offset())
-
-    async def fetch_clock_offset(self) -> timedelta:
-        """Ask how far the exchange's clock is ahead of ours. Every call sends a request.
-
-        Raises:
-            ExchangeError: the exchange did not answer.
-        """
-        return await self._api.measure_offset()
+        return response.value_or_raise()
 
     async def fetch_symbols(self) -> frozenset[str]:
         """Ask which symbols the exchange lists, whether they trade now or not.
@@ -136,9 +66,10 @@ class Template:
         """Return a symbol as `fetch` asks for it: "btc/usdt" is "BTC-USDT"."""
         return symbol.upper().replace("/", "-")
 
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._api.close()
+    def _invalid_reason(self, ref: OrderRef) -> str | None:
+        has_id = _ID.fullmatch(ref.external_order_id) is not None
+        has_symbol = _SYMBOL.fullmatch(ref.symbol) is not None
+        return None if has_id and has_symbol else "no symbol or id of the exchange's form"
 
     async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
         match query:
@@ -192,9 +123,3 @@ class Template:
             faults = {ref: order_fault(ref, reason, response.fetched_at) for ref in wanted}
             return QueryResult(answers=faults)
         raise Unavailable(response.value.text)
-
-
-def _can_be_asked(ref: OrderRef) -> bool:
-    """Return True if symbol and id have the exchange's form. No request is sent with others."""
-    has_id = _ID.fullmatch(ref.external_order_id) is not None
-    return has_id and _SYMBOL.fullmatch(ref.symbol) is not None
