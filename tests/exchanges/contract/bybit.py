@@ -101,7 +101,6 @@ class Bybit(Dialect):
             becomes=RateLimited,
             retry_after_seconds=600,
         ),
-        ErrorCase(name="firewall", reply=Reply(body=b"<html>", status=403), becomes=Unavailable),
         *(
             ErrorCase(name=f"bad key {code}", reply=_error(code), becomes=Refused)
             for code in (10003, 10004, 10005, 10007, 10010, 33004)
@@ -110,6 +109,7 @@ class Bybit(Dialect):
             ErrorCase(name=f"again {code}", reply=_error(code), becomes=Unavailable)
             for code in (10000, 10016)
         ),
+        ErrorCase(name="firewall", reply=Reply(body=b"<html>", status=403), becomes=Unavailable),
         ErrorCase(name="unknown code", reply=_error(999999), becomes=RequestRejected),
     )
     not_found: ClassVar[Mapping[str, Reply]] = {
