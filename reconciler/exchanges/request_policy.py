@@ -1,9 +1,10 @@
 """Send each request to an exchange under retry, breaker, rate budget and timeout.
 
-    call ─▶ retry ─▶ breaker open? ─▶ rate budget ─▶ breaker ─▶ timeout ─▶ send
+    call ─▶ retry ─▶ breaker open? ─▶ turn ─▶ rate budget ─▶ breaker ─▶ timeout ─▶ send
 
 The budget is asked before each attempt, not once a call, because each attempt spends weight at the
-exchange. The breaker is asked first, so that a request that will not be sent spends none.
+exchange. The breaker is asked first, and a turn waited for, so that a request that is not sent, or
+not yet, spends none: what was spent long ago no longer counts here, and counts at the exchange.
 
 If a symbol or an order fails and no other was asked since, a liveness check (the exchange's time)
 shows whether the exchange itself fails.
@@ -57,9 +58,10 @@ log = structlog.get_logger(__name__)
 
 
 Turn = Callable[[], AbstractAsyncContextManager[None]]
-"""Entered before each attempt, when the budget allows it, and left when the attempt has ended.
+"""Entered before each attempt, and before the budget is asked; left when the attempt has ended.
 
-The wait for it takes nothing of the attempt's time, and is no failure of the exchange.
+The wait for it takes nothing of the attempt's time nor of the budget, and is no failure of the
+exchange.
 """
 
 
@@ -251,7 +253,7 @@ class RequestPolicy:
     ) -> T:
         try:
             self._breaker.raise_if_open(subject)
-            async with self._within_budget(cost), turn():
+            async with turn(), self._within_budget(cost):
                 with self._breaker.attempt(subject):
                     self._usage.count_request(cost)
                     return await self._timed(send)

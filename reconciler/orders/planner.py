@@ -44,9 +44,14 @@ from reconciler.workload import (
 
 @dataclass(frozen=True, kw_only=True)
 class OrderPlanner(Planner):
-    """Reads pages of stale orders, measures the backlog and records cycles."""
+    """Reads pages of stale orders, measures the backlog and records cycles.
+
+    `nonce_database` has a connection of its own, used only if the exchange wants nonces: no
+    request of theirs waits for a scan or a record that takes long.
+    """
 
     database: Database
+    nonce_database: Database
     stale: StaleOrders
     orders: OrdersTable
     venue: Venue
@@ -212,19 +217,20 @@ class OrderPlanner(Planner):
         same ones.
         """
         if self.is_dry_run:
-            with self.database.autocommit() as connection:
+            with self.nonce_database.autocommit() as connection:
                 reserved = shared_state.read_reserved_nonces(
                     connection, self.scope, self.venue.name
                 )
             return max(least, reserved)
-        with self.database.transaction() as connection:
+        with self.nonce_database.transaction() as connection:
             return shared_state.reserve_nonces(
                 connection, self.scope, self.venue.name, least=least, count=count
             )
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connections."""
         self.database.close()
+        self.nonce_database.close()
 
 
 def _as_record(cycle: Cycle) -> CycleRecord:

@@ -99,13 +99,7 @@ class OrderWorkload(Workload):
             ConfigurationError: settings or schema do not fit.
             StoreUnavailable: the database does not answer.
         """
-        database = Database(
-            self.settings.required_database_url,
-            role="supervisor",
-            scope=self.settings.scope,
-            must_write=not self.is_dry_run,
-            only_reads=self.is_dry_run,
-        )
+        database, nonce_database = self._database("supervisor"), self._database("nonces")
         table = UserTable(self.settings.orders)
         try:
             with database.autocommit() as connection:
@@ -122,6 +116,7 @@ class OrderWorkload(Workload):
             raise
         return OrderPlanner(
             database=database,
+            nonce_database=nonce_database,
             stale=StaleOrders(orders, stale_after=self.settings.stale_after),
             venue=self.venue,
             orders=orders,
@@ -129,6 +124,15 @@ class OrderWorkload(Workload):
             unfollowed=UnfollowedGauge(self.settings.required_database_url, table),
             duplicates=DuplicatesGauge(self.settings.required_database_url, table),
             cleanup=SyncTimesCleanup(table),
+        )
+
+    def _database(self, role: str) -> Database:
+        return Database(
+            self.settings.required_database_url,
+            role=role,
+            scope=self.settings.scope,
+            must_write=not self.is_dry_run,
+            only_reads=self.is_dry_run,
         )
 
     async def open_handler(

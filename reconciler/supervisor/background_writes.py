@@ -1,4 +1,4 @@
-"""Database writes that nothing waits for: cycles, holds, the halt and rate-limit pauses."""
+"""Database writes in the background: of cycles, holds, the halt and pauses; and of nonces."""
 
 import asyncio
 from collections.abc import Callable

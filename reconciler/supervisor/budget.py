@@ -66,6 +66,10 @@ class SharedBudget:
         """The seconds that the rate-limit pause still lasts."""
         return self._limits.paused_seconds
 
+    def is_waiting(self, owner: Hashable) -> bool:
+        """Return True if the owner has a request that is neither granted nor denied."""
+        return bool(self._waiting.get(owner))
+
     def request(self, owner: Hashable, cost: Cost, reply: OnReply) -> None:
         """Reply when it is the owner's turn and `cost` may be spent, or when it is denied."""
         if self._is_closed:

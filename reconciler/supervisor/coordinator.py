@@ -116,6 +116,7 @@ class Coordinator:
         listener: CoordinatorListener,
     ) -> None:
         self.writes = BackgroundWrites()
+        self._nonce_writes = BackgroundWrites()
         self.options = options
         self.pool = WorkerPool(
             workload,
@@ -135,7 +136,9 @@ class Coordinator:
         self.pauses = RateLimitPauses(
             self._budget, write_in_background=self.writes.add, on_long_pause=self._on_long_pause
         )
-        self._nonces = SharedNonces(write_in_background=self.writes.add)
+        self._nonces = SharedNonces(
+            write_in_background=self._nonce_writes.add, waits_for_budget=self._budget.is_waiting
+        )
         self.planned = Planned()
         self._poison = PoisonDetector()
         self._shard_health = {shard: ShardHealth() for shard in range(options.shards)}
@@ -644,6 +647,10 @@ class Coordinator:
     async def write_in_background(self, planner: Callable[[], Planner]) -> None:
         """Run the background writes with the current planner until the last records are written."""
         await self.writes.work(planner)
+
+    async def reserve_nonces(self, planner: Callable[[], Planner]) -> None:
+        """Run the reservations of nonces, which wait for no other write, until cancelled."""
+        await self._nonce_writes.work(planner)
 
     def record_so_far(self) -> None:
         """Record the failures of cycles that cannot finish yet; retry unwritten records."""

@@ -3,14 +3,16 @@
     worker       NonceRequest                  TurnEnded
     supervisor                 NonceGrant                  the next one
 
-One turn is given at a time, in the order of the requests. The worker ends it when its attempt has
-ended, or dies. Nonces come from ranges that the database has reserved before they are used; while
-it is away, turns wait. Nothing here counts as a failure of the exchange.
+One turn is given at a time, in the order of the requests. Within its turn the worker asks for the
+rate budget, so that nothing is spent while it waits for the turn; it ends the turn when its attempt
+has ended, or dies. Nonces come from ranges that the database has reserved before they are used;
+while it is away, turns wait. Nothing here counts as a failure of the exchange.
 
 What may go wrong, and what happens then:
 1. A worker dies during its turn. Its request may still be on the way, and a greater nonce must not
    arrive before: the next turn is given after `LOST_REQUEST_SECONDS`.
-2. A worker does not end its turn, though it lives: it is given up after `TURN_SECONDS`.
+2. A worker does not end its turn, though it lives and does not wait for the budget: the turn is
+   given up after `TURN_SECONDS`.
 3. The exchange refuses a nonce, because a command or another program has used a greater one: the
    next turn is from a range that nobody has used. If that is refused too, another program uses this
    key, and nonces go on one by one.
@@ -31,7 +33,10 @@ LOST_REQUEST_SECONDS = 1.0
 """A request that was on its way when its sender died has arrived after this time."""
 
 TURN_SECONDS = 60.0
-"""A turn is given up after this. An attempt takes at most 10 s, and a hung worker is killed."""
+"""A turn is given up after this time without a wait for the budget, which may take longer.
+
+An attempt takes at most 10 s, and a hung worker is killed.
+"""
 
 RETRY_SECONDS = 2.0
 """While the database is away, a reservation is tried again after this."""
@@ -51,13 +56,19 @@ class SharedNonces:
         self,
         *,
         write_in_background: Callable[[Callable[[Planner], None]], None],
+        waits_for_budget: Callable[[Hashable], bool],
         clock_ms: Callable[[], int] = now_ms,
     ) -> None:
-        """Prepare. `write_in_background` runs a database write in a thread."""
+        """Prepare. `write_in_background` runs a database write in a thread.
+
+        `waits_for_budget` tells of an owner whether a request of it waits for the rate budget.
+        """
         self._write_in_background = write_in_background
+        self._waits_for_budget = waits_for_budget
         self._range = NonceRange(clock_ms)
         self._waiting: OrderedDict[_Turn, OnNonce] = OrderedDict()
         self._current: _Turn | None = None
+        self._has_waited = False
         self._timer: asyncio.TimerHandle | None = None
         self._is_reserving = False
         self._was_refused = False
@@ -118,6 +129,7 @@ class SharedNonces:
         if nonce is None:
             return
         self._current, reply = self._waiting.popitem(last=False)
+        self._has_waited = False
         self._free_after(TURN_SECONDS)
         reply(nonce)
 
@@ -134,8 +146,14 @@ class SharedNonces:
         self._timer = asyncio.get_running_loop().call_later(seconds, self._give_up)
 
     def _give_up(self) -> None:
-        if self._current is not None and self._current[0] is not None:
-            log.warning("nonces.turn_given_up", shard=self._current[0])
+        owner = None if self._current is None else self._current[0]
+        if owner is not None:
+            had_waited, self._has_waited = self._has_waited, self._waits_for_budget(owner)
+            if had_waited or self._has_waited:
+                # Its attempt has not begun, or may have begun just now.
+                self._free_after(TURN_SECONDS)
+                return
+            log.warning("nonces.turn_given_up", shard=owner)
         self._free()
 
     def _reserve(self) -> None:

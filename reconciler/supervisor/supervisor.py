@@ -175,6 +175,7 @@ class Supervisor:
                 self._give_up_without_worker(),
                 self._watch_log(),
                 self._reload_when_asked(),
+                self._coordinator.reserve_nonces(lambda: self._planner),
             )
         ]
         writes = self._start_task(self._coordinator.write_in_background(lambda: self._planner))

@@ -617,8 +617,8 @@ async def test_waiting_for_a_turn_takes_nothing_of_the_attempt_and_is_no_failure
     assert breaker.snapshot().failure_ages_seconds == ()
 
 
-async def test_denied_turn_sends_nothing_and_is_no_failure(
-    policy: RequestPolicy, breaker: Breaker, usage: UsageCounter
+async def test_denied_turn_sends_nothing_spends_nothing_and_is_no_failure(
+    policy: RequestPolicy, budget: FakeBudget, breaker: Breaker, usage: UsageCounter
 ) -> None:
     send = FailingRequest()
 
@@ -626,11 +626,14 @@ async def test_denied_turn_sends_nothing_and_is_no_failure(
         await policy.call(LIGHT, send, turn=DeniedTurn)
 
     assert send.calls == 0
+    assert budget.events == []
     assert usage.take() == Usage()
     assert breaker.snapshot().failure_ages_seconds == ()
 
 
-async def test_each_attempt_has_a_turn_of_its_own(policy: RequestPolicy, clock: FakeClock) -> None:
+async def test_each_attempt_has_a_turn_of_its_own_and_takes_from_the_budget_within_it(
+    policy: RequestPolicy, budget: FakeBudget, clock: FakeClock
+) -> None:
     turns: list[str] = []
 
     @asynccontextmanager
@@ -641,6 +644,8 @@ async def test_each_attempt_has_a_turn_of_its_own(policy: RequestPolicy, clock: 
         finally:
             turns.append("end")
 
+    budget.on_take = lambda: turns.append("take")
+
     await policy.call(LIGHT, FailingRequest(*outages(2), clock=clock), turn=turn)
 
-    assert turns == ["begin", "end"] * 3
+    assert turns == ["begin", "take", "end"] * 3

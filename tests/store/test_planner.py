@@ -71,6 +71,21 @@ def test_a_poisoned_order_is_held_but_not_by_a_dry_run(
     assert (read_hold(application, 1) is not None) is is_held_then
 
 
+@pytest.mark.parametrize("is_dry_run", [False, True], ids=["run", "dry run"])
+def test_nonces_are_reserved_while_the_planners_connection_is_busy(
+    *, is_dry_run: bool, application: Application
+) -> None:
+    planner = OrderWorkload(settings=Settings.load(), is_dry_run=is_dry_run).open_planner()
+
+    with planner.database.transaction():
+        first = planner.reserve_nonces(1000, 10)
+        second = planner.reserve_nonces(1000, 10)
+    planner.close()
+
+    assert (first, second) == (1000, 1000 if is_dry_run else 1010)
+    assert application is not None
+
+
 @in_the_side_table
 def test_a_sweep_forgets_the_sync_times_of_orders_that_the_application_has_ended(
     application: Application,

@@ -44,7 +44,12 @@ class Turns:
         self.planner = ReservingPlanner()
         self.now = NOON
         self.writes: list[Callable[[Planner], None]] = []
-        self.nonces = SharedNonces(write_in_background=self._add, clock_ms=lambda: self.now)
+        self.waits_for_budget: set[object] = set()
+        self.nonces = SharedNonces(
+            write_in_background=self._add,
+            waits_for_budget=self.waits_for_budget.__contains__,
+            clock_ms=lambda: self.now,
+        )
         self.given: list[tuple[str, int]] = []
         self.denied: list[str] = []
         self.has_changed = asyncio.Event()
@@ -183,6 +188,33 @@ async def test_turn_that_never_ends_is_given_up(
     await turns.until_given(3)
 
     assert turns.names == ["first", "never ends", "next"]
+
+
+async def test_turn_whose_owner_waits_for_the_budget_is_not_given_up(
+    turns: Turns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[object] = []
+
+    def waits_for_budget(owner: object) -> bool:
+        looks.append(owner)
+        turns.has_changed.set()
+        return len(looks) <= 3
+
+    turns.nonces = SharedNonces(
+        write_in_background=turns.writes.append,
+        waits_for_budget=waits_for_budget,
+        clock_ms=lambda: turns.now,
+    )
+    await with_range(turns)
+    monkeypatch.setattr(module, "TURN_SECONDS", 0.001)
+    turns.ask("waits for the budget", owner=1)
+    turns.ask("next", owner=2)
+
+    await turns.until_given(3)
+
+    # It is given up a whole turn's time after it was last seen waiting, at the fifth look.
+    assert looks[:5] == [1] * 5
+    assert turns.names == ["first", "waits for the budget", "next"]
 
 
 async def test_turns_wait_while_the_database_is_away(
