@@ -24,7 +24,7 @@ if `RowReader.has_each_field_once`.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
@@ -122,6 +122,18 @@ def rows_in(parsed: Any, *path: str) -> list[Any]:
     if not isinstance(rows, list):
         raise ValueError("it is no list of orders")  # noqa: TRY004 - as every other fault of it
     return rows
+
+
+def listed_symbols(names: Iterable[str]) -> frozenset[str]:
+    """Return the symbols that an exchange lists.
+
+    Raises:
+        ValueError: there is none, so that it is no list: each symbol of ours would seem delisted.
+    """
+    symbols = frozenset(names)
+    if not symbols:
+        raise ValueError("it lists no symbol")
+    return symbols
 
 
 def number_id(value: object) -> int | None:

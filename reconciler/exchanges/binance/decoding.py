@@ -29,7 +29,7 @@ from reconciler.exchanges.binance.constants import (
     PAUSE_SECONDS,
 )
 from reconciler.exchanges.http_client import HttpResponse
-from reconciler.exchanges.json_answers import DECODE_ERRORS
+from reconciler.exchanges.json_answers import DECODE_ERRORS, listed_symbols
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 
 T = TypeVar("T")
@@ -71,8 +71,12 @@ _NAMED_PARAMETER = re.compile(r"'([A-Za-z]\w*)'")
 
 
 def decode_symbols(body: bytes) -> frozenset[str]:
-    """Decode the names of the symbols, and skip all else."""
-    return frozenset(listed.symbol for listed in _decode_listed(body).symbols)
+    """Decode the names of the symbols, and skip all else.
+
+    Raises:
+        ValueError: it is no list of symbols, or an empty one.
+    """
+    return listed_symbols(listed.symbol for listed in _decode_listed(body).symbols)
 
 
 def decode_response(

@@ -113,9 +113,9 @@ class Bybit(VenueAdapter):
             )
             symbols |= page.symbols
             cursor = page.next_cursor
-            if not cursor:
+            if not cursor and symbols:
                 return frozenset(symbols)
-        raise Malformed(f"{SYMBOLS_PATH}: the list of symbols does not end")
+        raise Malformed(f"{SYMBOLS_PATH}: the list of symbols does not end, or has none")
 
     def request_symbol(self, symbol: str) -> str:
         """Return a symbol as `fetch` asks for it."""

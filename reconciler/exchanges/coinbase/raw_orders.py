@@ -11,6 +11,7 @@ from reconciler.exchanges.json_answers import (
     DuplicateKeys,
     RowReader,
     UnreadableOrder,
+    listed_symbols,
     parse_json,
     rows_in,
     text_id,
@@ -124,10 +125,7 @@ def decode_symbols(body: bytes) -> frozenset[str]:
     Raises:
         ValueError: it is no such list, or an empty one.
     """
-    symbols = frozenset(product.product_id for product in _decode_products(body).products)
-    if not symbols:
-        raise ValueError("it lists no product")
-    return symbols
+    return listed_symbols(product.product_id for product in _decode_products(body).products)
 
 
 def sizes_of(configuration: object) -> tuple[str | None, str | None]:

@@ -18,6 +18,7 @@ from reconciler.exchanges.json_answers import (
     DECODE_ERRORS,
     DuplicateKeys,
     UnreadableOrder,
+    listed_symbols,
     parse_json,
     value_at,
 )
@@ -129,7 +130,11 @@ _decode_pairs = msgspec.json.Decoder(_Pairs).decode
 
 
 def decode_symbols(body: bytes) -> frozenset[str]:
-    """Decode the names of the pairs, every spelling of each: XXBTZUSD, XBTUSD, XBT/USD, BTC/USD."""
+    """Decode the names of the pairs, every spelling of each: XXBTZUSD, XBTUSD, XBT/USD, BTC/USD.
+
+    Raises:
+        ValueError: it is no list of pairs, or an empty one.
+    """
     names = set[str]()
     for name, pair in _decode_pairs(body).result.items():
         names |= {name, pair.altname}
@@ -137,7 +142,7 @@ def decode_symbols(body: bytes) -> frozenset[str]:
             base, slash, quote = pair.wsname.partition("/")
             newer = [NEWER_ASSET_NAMES.get(asset, asset) for asset in (base, quote)]
             names |= {pair.wsname, slash.join(newer), "".join(newer)}
-    return frozenset(names)
+    return listed_symbols(names)
 
 
 class _Time(msgspec.Struct, frozen=True):

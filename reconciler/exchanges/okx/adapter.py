@@ -17,6 +17,7 @@ Guarantees:
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 
 from reconciler.domain.report import Absent
 from reconciler.errors import BreakerOpen, ExchangeError, NotSent
@@ -48,7 +49,7 @@ from reconciler.exchanges.okx.mapping import (
     result_of_list,
     result_of_lookup,
 )
-from reconciler.exchanges.okx.symbols import Symbols, invalid_reason, needs_list, request_id
+from reconciler.exchanges.okx.symbols import Symbols, invalid_reason, request_id
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import (
     GetOrder,
@@ -64,6 +65,9 @@ from reconciler.settings import Credentials
 
 REQUESTS_AT_ONCE = 8
 """30 look-ups a second are allowed: with the exchange 200 ms away, six at once reach that."""
+
+LIST_AGAIN_AFTER = timedelta(minutes=10)
+"""A symbol that the list lacks may have been listed since. One that never is costs no more."""
 
 ALL_SYMBOLS: Subject = ("all symbols",)
 """The subject of a list of all symbols, which may fail by itself, as a symbol may."""
@@ -81,6 +85,7 @@ class Okx(VenueAdapter):
 
     _plan = AnyIds(queries=QUERIES)
     _symbols = Symbols()
+    _listed_at: datetime | None = None
 
     @staticmethod
     def _venue_api(venue: Venue, credentials: Credentials) -> VenueApi:
@@ -110,7 +115,7 @@ class Okx(VenueAdapter):
             decode_symbols,
             max_bytes=MAX_SYMBOLS_BYTES,
         )
-        self._symbols = Symbols(listed)
+        self._symbols, self._listed_at = Symbols(listed), self._clock()
         return listed
 
     def request_symbol(self, symbol: str) -> str:
@@ -118,20 +123,21 @@ class Okx(VenueAdapter):
         return self._symbols.request_symbol(symbol)
 
     async def _learn_spelling(self, refs: Sequence[OrderRef]) -> dict[OrderRef, Failure]:
-        """Ask once for the listed symbols, if a symbol is written without its two halves.
+        """Ask for the listed symbols, if the last list lacks one that is written as one word.
 
         Return the orders of such symbols with the failure if there is no list.
         """
-        if self._symbols.are_known:
-            return {}
-        unclear = [ref for ref in refs if needs_list(ref.symbol)]
-        if not unclear:
+        unclear = [ref for ref in refs if self._symbols.lacks(ref.symbol)]
+        if not unclear or self._has_new_list():
             return {}
         try:
             await self.fetch_symbols()
         except (ExchangeError, BreakerOpen, NotSent) as failure:
             return dict.fromkeys(unclear, failure)
         return {}
+
+    def _has_new_list(self) -> bool:
+        return self._listed_at is not None and self._clock() - self._listed_at < LIST_AGAIN_AFTER
 
     def _request_id(self, external_order_id: str) -> str:
         return request_id(external_order_id)

@@ -26,7 +26,7 @@ from reconciler.exchanges.api_errors import (
     refusal_hint,
 )
 from reconciler.exchanges.http_client import HttpRequest, HttpResponse
-from reconciler.exchanges.json_answers import DECODE_ERRORS, parse_json, value_at
+from reconciler.exchanges.json_answers import DECODE_ERRORS, listed_symbols, parse_json, value_at
 from reconciler.exchanges.okx.constants import (
     DEFAULT_PAUSE_SECONDS,
     DEMO_HEADER,
@@ -208,8 +208,12 @@ def decode_account(body: bytes) -> str | None:
 
 
 def decode_symbols(body: bytes) -> frozenset[str]:
-    """Decode the names of the spot instruments, and skip all else."""
-    return frozenset(
+    """Decode the names of the spot instruments, and skip all else.
+
+    Raises:
+        ValueError: it is no list of instruments, or has no spot instrument.
+    """
+    return listed_symbols(
         listed.inst_id for listed in _decode_instruments(body).data if listed.inst_type == SPOT
     )
 

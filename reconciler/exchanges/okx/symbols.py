@@ -21,18 +21,15 @@ class Symbols:
     if there is none or more than one.
     """
 
-    def __init__(self, listed: Iterable[str] | None = None) -> None:
-        """Take over the symbols that the exchange lists; None if they are not known."""
-        self.are_known = listed is not None
-        by_letters: dict[str, str] = {}
+    def __init__(self, listed: Iterable[str] = ()) -> None:
+        """Take over the symbols that the exchange lists; none if they are not known."""
+        by_letters: dict[str, str | None] = {}
         ambiguous: set[str] = set()
-        for symbol in listed or ():
+        for symbol in listed:
             letters = _letters(symbol)
             if by_letters.setdefault(letters, symbol) != symbol:
                 ambiguous.add(letters)
-        self._by_letters = {
-            letters: symbol for letters, symbol in by_letters.items() if letters not in ambiguous
-        }
+        self._by_letters = by_letters | dict.fromkeys(ambiguous)
 
     def request_symbol(self, symbol: str) -> str:
         """Return the symbol as OKX writes it, or as it is if that is not certain."""
@@ -41,12 +38,12 @@ class Symbols:
             return _SEPARATORS.sub("-", upper)
         if _SEPARATORS.search(upper):
             return upper
-        return self._by_letters.get(upper, upper)
+        return self._by_letters.get(upper) or upper
 
-
-def needs_list(symbol: str) -> bool:
-    """Return True if only the listed symbols can tell how OKX writes `symbol`."""
-    return _SEPARATORS.search(symbol) is None
+    def lacks(self, symbol: str) -> bool:
+        """Return True if only a list can tell how OKX writes `symbol`, and this one does not."""
+        upper = symbol.translate(_TO_UPPERCASE)
+        return _SEPARATORS.search(upper) is None and upper not in self._by_letters
 
 
 def _letters(symbol: str) -> str:

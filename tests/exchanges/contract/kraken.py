@@ -179,7 +179,7 @@ class Kraken(Dialect):
             case "Time":
                 return _answer({"unixtime": int(now.timestamp()), "rfc1123": ""})
             case "AssetPairs":
-                return _answer(_PAIRS)
+                return _answer(_PAIRS if self.symbols else {})
             case "GetApiKeyInfo":
                 return _answer(_KEY_INFO)
             case "QueryOrders":

@@ -660,6 +660,16 @@ async def test_what_is_no_list_of_symbols_is_an_error(opened: Venue) -> None:
         await opened.exchange.fetch_symbols()
 
 
+async def test_list_without_any_symbol_is_none(
+    opened: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each symbol of the table would seem delisted."""
+    monkeypatch.setattr(opened.dialect, "symbols", ())
+
+    with pytest.raises(ExchangeError):
+        await opened.exchange.fetch_symbols()
+
+
 async def test_every_request_takes_from_a_limit_that_the_venue_names(opened: Venue) -> None:
     order = opened.dialect.held(1)
     opened.server.holds(order)

@@ -1,9 +1,19 @@
 """Symbols and ids as people write them."""
 
+from datetime import timedelta
+
 import pytest
 
+from reconciler.domain.report import OrderFault, Report
 from reconciler.exchanges.base import OrderRef
+from reconciler.exchanges.okx.adapter import LIST_AGAIN_AFTER
 from reconciler.exchanges.okx.symbols import Symbols, invalid_reason, request_id
+from reconciler.exchanges.registry import open_exchange, venue
+from reconciler.exchanges.request_policy import SingleAttempt
+from tests.exchanges.contract.conftest import PATIENCE_SECONDS, RecordingBudget
+from tests.exchanges.contract.dialect import NOW, RequestKind
+from tests.exchanges.contract.okx import Okx
+from tests.exchanges.contract.server import serving
 
 LISTED = ("BTC-USDT", "ETH-USDT", "ABC-DEUR", "ABCD-EUR")
 
@@ -60,3 +70,33 @@ def test_ids_of_19_digits_are_asked() -> None:
     ref = OrderRef(symbol="BTC-USDT", external_order_id="1753197687182819328")
 
     assert invalid_reason(ref) is None
+
+
+async def test_a_symbol_that_was_listed_since_is_found_without_a_restart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each look at the list is worth ten minutes, whatever the table asks for."""
+    dialect, now = Okx(), NOW
+    order = dialect.held(1, symbol="SOL-USDC")
+    ref = OrderRef(symbol="SOLUSDC", external_order_id=order.order_id)
+    async with serving(dialect) as server:
+        server.holds(order)
+        monkeypatch.setattr(dialect, "symbols", ("BTC-USDT",))
+        okx = open_exchange(
+            venue("okx", server.url),
+            credentials=dialect.credentials,
+            sender=SingleAttempt(PATIENCE_SECONDS),
+            budget=RecordingBudget(),
+            clock=lambda: now,
+        )
+        delisted = [(await okx.fetch([ref])).answers[ref] for _ in range(3)]
+        monkeypatch.setattr(dialect, "symbols", ("BTC-USDT", "SOL-USDC"))
+        now += LIST_AGAIN_AFTER - timedelta(seconds=1)
+        early = (await okx.fetch([ref])).answers[ref]
+        now += timedelta(seconds=1)
+        found = [(await okx.fetch([ref])).answers[ref] for _ in range(3)]
+        await okx.close()
+
+    assert all(isinstance(answer, OrderFault) for answer in (*delisted, early))
+    assert all(isinstance(answer, Report) for answer in found)
+    assert server.kinds().count(RequestKind.SYMBOLS) == 2

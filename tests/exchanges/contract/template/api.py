@@ -26,7 +26,7 @@ from reconciler.exchanges.api_errors import (
     refusal_hint,
 )
 from reconciler.exchanges.http_client import HttpRequest, HttpResponse
-from reconciler.exchanges.json_answers import DECODE_ERRORS
+from reconciler.exchanges.json_answers import DECODE_ERRORS, listed_symbols
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 from reconciler.exchanges.server_clock import milliseconds
 from reconciler.exchanges.signing import load_signing_key
@@ -168,7 +168,7 @@ def decode_account(body: bytes) -> str | None:
 
 def decode_symbols(body: bytes) -> frozenset[str]:
     """Decode the names of the listed symbols."""
-    return frozenset(_decode_symbols(body).symbols)
+    return listed_symbols(_decode_symbols(body).symbols)
 
 
 def _code(body: bytes) -> str | None:
