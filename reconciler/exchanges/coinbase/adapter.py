@@ -20,7 +20,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TypeVar
 
-from reconciler.errors import ClockSkew, Refused
+from reconciler.errors import ClockSkew, Refused, Unavailable
 from reconciler.exchanges.api_client import ApiRequest, ApiResponse, VenueApi
 from reconciler.exchanges.api_errors import Decoder, refusal_hint
 from reconciler.exchanges.base import Account, OrderRef, Venue
@@ -192,13 +192,23 @@ class Coinbase(VenueAdapter):
     async def _send(
         self, request: ApiRequest, decode: Decoder[T], subject: Subject
     ) -> ApiResponse[T]:
-        """Send a signed request.
+        """Send a signed request about orders.
+
+        Coinbase has answered 401 to right tokens, too (issue 132 of coinbase-advanced-py): whether
+        it refuses the key, the route that is about the key tells.
 
         Raises:
+            Refused: the key is refused there, too.
+            Unavailable: the key is taken there.
             ExchangeError: there is no usable answer.
         """
-        with self._unauthorized_is_refused():
+        try:
             return await self._api.send(request, decode, subject=subject)
+        except ClockSkew as unauthorized:
+            reason = str(unauthorized)
+        with self._unauthorized_is_refused():
+            await self._fetch_identity()
+        raise Unavailable(f"{reason}, twice; {KEY_PATH} takes the key")
 
     @contextmanager
     def _unauthorized_is_refused(self) -> Iterator[None]:

@@ -189,7 +189,7 @@ STATUS_KINDS: Mapping[int, ErrorKind] = MappingProxyType(
     {
         # "Unauthorized", and not why: a wrong key, or a clock that is wrong. Some right tokens are
         # refused too (coinbase-advanced-py, issue 132). So it is asked again with the exchange's
-        # time; a second one is the key's.
+        # time; after a second one the key's own route tells whether it is the key's.
         401: ErrorKind.CLOCK_SKEW,
         403: ErrorKind.REFUSED,
         408: ErrorKind.TRANSIENT,

@@ -358,8 +358,9 @@ async def test_token_that_is_refused_once_is_made_again(fake: FakeVenue) -> None
     ]
 
 
-async def test_key_that_is_refused_twice_is_a_persons_task(fake: FakeVenue) -> None:
+async def test_key_that_is_refused_everywhere_is_a_persons_task(fake: FakeVenue) -> None:
     fake.answers_next(BATCH, UNAUTHORIZED, UNAUTHORIZED)
+    fake.answers_next("key_permissions", UNAUTHORIZED, UNAUTHORIZED)
 
     found = await fetch(fake, a_ref(1), a_ref(2))
 
@@ -367,7 +368,16 @@ async def test_key_that_is_refused_twice_is_a_persons_task(fake: FakeVenue) -> N
         failure = found.failures[ref]
         assert isinstance(failure, Refused)
         assert "EXCHANGE_API_KEY" in failure.hint
-    assert len(fake.paths()) == 2
+    assert fake.paths() == [BATCH, BATCH, "key_permissions", "key_permissions"]
+
+
+async def test_token_that_is_refused_for_orders_alone_is_an_outage(fake: FakeVenue) -> None:
+    fake.answers_next(BATCH, UNAUTHORIZED, UNAUTHORIZED)
+
+    found = await fetch(fake, a_ref(1), a_ref(2))
+
+    assert {type(failure) for failure in found.failures.values()} == {Unavailable}
+    assert fake.paths() == [BATCH, BATCH, "key_permissions"]
 
 
 async def test_public_route_that_wants_a_key_is_a_persons_task(fake: FakeVenue) -> None:

@@ -73,7 +73,7 @@ class Coinbase(Dialect):
     partial_then_canceled = ("OPEN", "CANCELLED")
     account_identity = str(UUID(int=77))
     # A token that is refused again, with the exchange's own time, is refused for its key.
-    always_refused_becomes = Refused
+    always_refused_becomes = Unavailable
     # "Get Order", `status`.
     statuses: ClassVar[Sequence[StatusCase]] = (
         StatusCase(word="OPEN", status=Status.NEW, is_open=True),
@@ -101,7 +101,6 @@ class Coinbase(Dialect):
             becomes=RateLimited,
             retry_after_seconds=1,
         ),
-        ErrorCase(name="401", reply=Reply(body=b"Unauthorized", status=401), becomes=Refused),
         ErrorCase(
             name="403",
             reply=_error("PERMISSION_DENIED", "Missing required scopes", 403),
