@@ -315,15 +315,17 @@ class Settings(BaseSettings):
 
     @classmethod
     def _problem(cls, entry: Any, file: ConfigFile) -> Problem:
-        """Describe an invalid setting, with its value unless that is secret or missing."""
+        """Describe an invalid setting, with its value unless that may be secret, or is missing."""
         name = cls._name_in(entry)
         source = f"{name}{FILE_SUFFIX}" if entry["type"] == UNUSABLE_FILE else name
         is_in_file = source in file.settings
         place = f"{file.places[source]}: " if is_in_file else ""
         if entry["type"] == UNUSABLE_FILE:
             return Problem(what=f"{place}{entry['msg']}", hint=entry["ctx"]["hint"])
-        is_hidden = entry["type"] == "missing" or name in cls._secrets()
-        shown = "" if is_hidden else f" is {str(entry['input'])[:80]!r}"
+        value = str(entry["input"])
+        # An address with an "@" may have a password before it.
+        is_hidden = entry["type"] == "missing" or name in cls._secrets() or "@" in value
+        shown = "" if is_hidden else f" is {value[:80]!r}"
         called = file.keys[name] if is_in_file else name
         said = entry["msg"]
         own = said.removeprefix("Value error, ")

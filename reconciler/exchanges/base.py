@@ -22,6 +22,7 @@ from reconciler.resilience.budget import Budget
 from reconciler.resilience.limits import Cost, RateLimit
 from reconciler.resilience.nonces import Nonces as Nonces  # noqa: PLC0414 - a part of this port
 from reconciler.settings import Credentials, KeyType
+from reconciler.telemetry.redact import redact
 
 
 class OrderRef(Value, cache_hash=True):
@@ -80,6 +81,11 @@ class Venue:
     key_form: KeyForm = ANY_KEY
     absent_order_id: str = "1"
     address_options: frozenset[str] = frozenset()
+
+    @property
+    def address(self) -> str:
+        """Its `base_url` as people are shown it: without a password that stands in it."""
+        return redact(self.base_url)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -61,7 +61,7 @@ async def _measure(settings: Settings) -> Latency:
         ms=median(answers_ms),
         requests=MEASURED_REQUESTS + 1,
         weight=sender.weight_spent,
-        address=found.base_url,
+        address=found.address,
     )
 
 

@@ -73,6 +73,15 @@ def test_exchange_has_its_own_address_unless_another_is_given(
     assert (limit.amount, limit.per_minute, found.chunk_size) == (6000, 6000, 1000)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_password_in_an_address_is_sent_and_not_shown(name: str) -> None:
+    found = venue(name, "https://joe:hunter2@gateway.example/api")
+
+    assert found.base_url == "https://joe:hunter2@gateway.example/api"
+    assert found.address == "https://joe:***@gateway.example/api"
+    assert venue(name).address == venue(name).base_url
+
+
 @pytest.mark.parametrize("name", ["kucoin", "ccxt:", "ccxt", "other:gate", "", "bnance", "Binance"])
 def test_exchange_without_adapter_is_refused_with_the_names(name: str) -> None:
     with pytest.raises(ConfigurationError) as caught:

@@ -28,6 +28,16 @@ def test_invalid_secret_of_a_subclass_is_not_shown(
     assert SECRET not in str(caught.value)
 
 
+def test_password_in_an_invalid_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EXCHANGE_BASE_URL", f"ftp://joe:{SECRET}@gateway.example")
+
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load()
+
+    assert str(caught.value).startswith("EXCHANGE_BASE_URL: ")
+    assert SECRET not in str(caught.value)
+
+
 def test_missing_setting_is_named_without_other_values(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

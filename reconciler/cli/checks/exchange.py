@@ -44,7 +44,7 @@ def check_exchange(
             check_account(found, account),
         )
     return [
-        passed(CHECK, f"{found.name} at {found.base_url} {known_as}"),
+        passed(CHECK, f"{found.name} at {found.address} {known_as}"),
         clock_result(CLOCK_CHECK, account.clock_offset, whose="the exchange's clock"),
         account_check,
         *check_requests(settings, found),

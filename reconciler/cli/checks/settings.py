@@ -54,7 +54,7 @@ def implied_paper_url(settings: Settings) -> str | None:
     """Return the paper exchange's address if the settings name no exchange, else None."""
     if "exchange_name" in settings.model_fields_set:
         return None
-    return venue(settings.exchange_name, settings.exchange_base_url).base_url
+    return venue(settings.exchange_name, settings.exchange_base_url).address
 
 
 def find_unused_passphrase(settings: Settings) -> Problem | None:
