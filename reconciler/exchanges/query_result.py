@@ -1,13 +1,18 @@
 """What an adapter made of the exchange's response to one query."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any, TypeVar
 
 from reconciler.domain.report import Absent, Answer, OrderFault
+from reconciler.errors import Malformed, UnreadableRow
 from reconciler.exchanges.base import Failure, OrderRef
+from reconciler.exchanges.json_answers import UnreadableOrder
 from reconciler.exchanges.query_plan.queries import HistoryPage
-from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
+from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,22 +41,41 @@ class QueryResult:
     lookup_only: frozenset[OrderRef] = frozenset()
 
 
-def lookup_result(
-    refs: Iterable[OrderRef],
-    *,
-    answers: Mapping[OrderRef, Answer],
-    failures: Mapping[OrderRef, Failure],
+def result_of_rows(
+    rows: Iterable[tuple[OrderRef, Row | UnreadableOrder[Any]]],
+    to_answer: Callable[[OrderRef, Row, datetime], Answer],
     fetched_at: datetime,
 ) -> QueryResult:
-    """Return the result of a look-up of `refs`: those that it does not name are `Absent`."""
+    """Return the result of the rows of orders, each with the order that it is about.
+
+    A row that cannot be read lets its order alone fail, even if another row of it can be read.
+    """
+    answers: dict[OrderRef, Answer] = {}
+    failures: dict[OrderRef, Failure] = {}
+    for ref, row in rows:
+        try:
+            if isinstance(row, UnreadableOrder):
+                raise UnreadableRow(f"{shown(ref)} cannot be read: {row.reason}")
+            answers[ref] = to_answer(ref, row, fetched_at)
+        except Malformed as failure:
+            failures[ref] = UnreadableRow(str(failure))
+    for ref in failures:
+        answers.pop(ref, None)
+    return QueryResult(answers=answers, failures=failures)
+
+
+def lookup_result(
+    refs: Iterable[OrderRef], found: QueryResult, fetched_at: datetime
+) -> QueryResult:
+    """Return the result of a look-up of `refs`: those that `found` leaves out are `Absent`."""
     absent: dict[OrderRef, Answer] = {
         ref: Absent(
             symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at
         )
         for ref in refs
-        if ref not in answers and ref not in failures
+        if ref not in found.answers and ref not in found.failures
     }
-    return QueryResult(answers={**answers, **absent}, failures=failures)
+    return replace(found, answers={**found.answers, **absent})
 
 
 def firewall_reason(text: str) -> str:
@@ -71,3 +95,9 @@ def order_fault(ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
         ),
         fetched_at=fetched_at,
     )
+
+
+def other_symbol_fault(ref: OrderRef, symbol: str, fetched_at: datetime) -> OrderFault:
+    """Return the answer for an order that is of `symbol`, not of its row's."""
+    reason = f"the exchange has it as an order of {symbol[:MAX_NAME_LENGTH]!r}"
+    return order_fault(ref, reason, fetched_at)

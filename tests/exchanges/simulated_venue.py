@@ -95,7 +95,7 @@ class SimulatedVenue:
             for ref in refs
             if ref in self.ended and (is_last or not (self.ended[ref] and ref in self.forgotten))
         }
-        return lookup_result(refs, answers=found, failures={}, fetched_at=NOW)
+        return lookup_result(refs, QueryResult(answers=found), NOW)
 
     def _page(
         self, offer: PagedList | None, symbol: str | None, cursor: str | None, *, has_ended: bool

@@ -143,7 +143,7 @@ def test_order_that_a_batch_leaves_out_is_absent_only_if_it_is_asked_for_alone(
 def test_orders_that_an_empty_answer_to_a_batch_left_out_are_found_alone() -> None:
     place = Place(one_order=1, many_orders=1, batch=20)
     refs, venue = _venue(VenueQueries(places=(place,)), open_orders=9)
-    empty = lookup_result(refs, answers={}, failures={}, fetched_at=NOW)
+    empty = lookup_result(refs, QueryResult(), NOW)
 
     outcome = search_for(refs, venue, replaced={ManyOrders(refs=tuple(refs)): empty})
 

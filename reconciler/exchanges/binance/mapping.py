@@ -4,13 +4,14 @@ An order gets an answer only from a listed order of its own symbol and id, or fr
 An order that cannot be read fails alone.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.domain.report import Absent, Answer, Archived, OrderFault
 from reconciler.errors import Malformed, Refused, Unavailable, UnreadableRow
 from reconciler.exchanges.api_client import ApiResponse
 from reconciler.exchanges.api_errors import BAD_REQUEST_HINT, ErrorKind, ErrorResponse
-from reconciler.exchanges.base import Failure, OrderRef
+from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.binance.constants import (
     COSTS,
     ILLEGAL_CHARACTERS_CODE,
@@ -23,7 +24,12 @@ from reconciler.exchanges.binance.raw_orders import (
 from reconciler.exchanges.binance.reports import to_report
 from reconciler.exchanges.json_answers import UnreadableOrder
 from reconciler.exchanges.query_plan.queries import HistoryPage, ListOpenOrders, ListOrdersFrom
-from reconciler.exchanges.query_result import QueryResult, firewall_reason, order_fault
+from reconciler.exchanges.query_result import (
+    QueryResult,
+    firewall_reason,
+    order_fault,
+    result_of_rows,
+)
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 
 
@@ -76,7 +82,7 @@ def result_of_list(
         return _result_of_list_error(query, wanted, response.value, response.fetched_at)
     result = _result_of_orders(wanted, response.value, response.fetched_at)
     page = _page(query, response.value) if isinstance(query, ListOrdersFrom) else None
-    return QueryResult(answers=result.answers, failures=result.failures, page=page)
+    return replace(result, page=page)
 
 
 def require_symbol(symbol: str | None, orders: RawOrders) -> RawOrders:
@@ -101,31 +107,17 @@ def firewall_fault(ref: OrderRef, text: str, fetched_at: datetime) -> OrderFault
 def _result_of_orders(
     wanted: frozenset[OrderRef], orders: RawOrders, fetched_at: datetime
 ) -> QueryResult:
-    wanted_by_name = {(ref.symbol, int(ref.external_order_id)): ref for ref in wanted}
-    answers: dict[OrderRef, Answer] = {}
-    failures: dict[OrderRef, Failure] = {}
-    for raw in orders:
-        # An order without symbol or id proves nothing about any order. Nor does a list prove that a
-        # missing order does not exist: only a look-up ends the search for it.
-        if raw.symbol is None or raw.order_id is None:
-            continue
-        ref = wanted_by_name.get((raw.symbol, raw.order_id))
-        if ref is None:
-            continue
-        try:
-            answers[ref] = to_report(ref, _readable(raw), fetched_at)
-        except Malformed as failure:
-            failures[ref] = UnreadableRow(str(failure))
-    # Of contradictory entries for one order neither is an answer.
-    for ref in failures:
-        answers.pop(ref, None)
-    return QueryResult(answers=answers, failures=failures)
-
-
-def _readable(raw: RawOrder | UnreadableOrder[int]) -> RawOrder:
-    if isinstance(raw, UnreadableOrder):
-        raise Malformed(f"order {raw.order_id} of {raw.symbol} cannot be read: {raw.reason}")
-    return raw
+    wanted_by_name: dict[tuple[str | None, int | None], OrderRef] = {
+        (ref.symbol, int(ref.external_order_id)): ref for ref in wanted
+    }
+    # An order without symbol or id proves nothing about any order. Nor does a list prove that a
+    # missing order does not exist: only a look-up ends the search for it.
+    rows = (
+        (wanted_by_name[name], raw)
+        for raw in orders
+        if (name := (raw.symbol, raw.order_id)) in wanted_by_name
+    )
+    return result_of_rows(rows, to_report, fetched_at)
 
 
 def _page(query: ListOrdersFrom, orders: RawOrders) -> HistoryPage:

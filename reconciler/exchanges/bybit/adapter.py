@@ -186,7 +186,7 @@ def _result_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) 
     """
     match error.kind:
         case ErrorKind.ORDER_NOT_FOUND:
-            return lookup_result([ref], answers={}, failures={}, fetched_at=fetched_at)
+            return lookup_result([ref], QueryResult(), fetched_at)
         case ErrorKind.UNKNOWN_SYMBOL | ErrorKind.BAD_PARAMETER:
             return QueryResult(answers={ref: order_fault(ref, error.text, fetched_at)})
         case ErrorKind.FIREWALL:

@@ -5,15 +5,16 @@ so a row of that id is the order, whatever its symbol: if the caller's row has a
 row is wrong, and its order waits for a person. An order that cannot be read fails alone.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
 
-from reconciler.domain.report import Answer, OrderFault
-from reconciler.errors import Malformed, RequestRejected, Unavailable, UnreadableRow
+from reconciler.domain.report import Answer
+from reconciler.errors import RequestRejected, Unavailable, UnreadableRow
 from reconciler.exchanges.api_client import ApiResponse
 from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse
-from reconciler.exchanges.base import Failure, OrderRef
+from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.coinbase.raw_orders import Page, RawOrder, RawOrders, decode_order
 from reconciler.exchanges.coinbase.refs import is_same_symbol
 from reconciler.exchanges.coinbase.reports import to_report
@@ -23,6 +24,8 @@ from reconciler.exchanges.query_result import (
     firewall_reason,
     lookup_result,
     order_fault,
+    other_symbol_fault,
+    result_of_rows,
 )
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
 
@@ -54,12 +57,11 @@ def result_of_lookup(
         Unavailable: the response says nothing about the order.
     """
     if not isinstance(response.value, ErrorResponse):
-        found = _found([ref], [response.value], response.fetched_at)
-        return QueryResult(answers=found.answers, failures=found.failures)
+        return _result_of_orders([ref], [response.value], response.fetched_at)
     error = response.value
     match error.kind:
         case ErrorKind.ORDER_NOT_FOUND:
-            return lookup_result([ref], answers={}, failures={}, fetched_at=response.fetched_at)
+            return lookup_result([ref], QueryResult(), response.fetched_at)
         case ErrorKind.FIREWALL:
             fault = order_fault(ref, firewall_reason(error.text), response.fetched_at)
             return QueryResult(answers={ref: fault}, is_blocked=True)
@@ -74,10 +76,8 @@ def result_of_many(refs: Iterable[OrderRef], response: ApiResponse[Page]) -> Que
     """
     refs = tuple(refs)
     orders = () if isinstance(response.value, ErrorResponse) else response.value.orders
-    found = _found(refs, orders, response.fetched_at)
-    return lookup_result(
-        refs, answers=found.answers, failures=found.failures, fetched_at=response.fetched_at
-    )
+    found = _result_of_orders(refs, orders, response.fetched_at)
+    return lookup_result(refs, found, response.fetched_at)
 
 
 def result_of_list(wanted: Iterable[OrderRef], response: ApiResponse[Page]) -> QueryResult:
@@ -89,51 +89,27 @@ def result_of_list(wanted: Iterable[OrderRef], response: ApiResponse[Page]) -> Q
     if isinstance(response.value, ErrorResponse):
         raise RequestRejected(response.value.text)
     page = response.value
-    found = _found(wanted, page.orders, response.fetched_at)
-    return QueryResult(
-        answers=found.answers,
-        failures=found.failures,
-        listed=len(page.orders),
-        next_cursor=page.next_cursor,
-    )
+    found = _result_of_orders(wanted, page.orders, response.fetched_at)
+    return replace(found, listed=len(page.orders), next_cursor=page.next_cursor)
 
 
-@dataclass(kw_only=True, slots=True)
-class _Found:
-    answers: dict[OrderRef, Answer] = field(default_factory=dict)
-    failures: dict[OrderRef, Failure] = field(default_factory=dict)
-
-
-def _found(wanted: Iterable[OrderRef], orders: RawOrders, fetched_at: datetime) -> _Found:
-    by_id: dict[str, list[OrderRef]] = {}
+def _result_of_orders(
+    wanted: Iterable[OrderRef], orders: RawOrders, fetched_at: datetime
+) -> QueryResult:
+    by_id: defaultdict[str, list[OrderRef]] = defaultdict(list)
     for ref in wanted:
-        by_id.setdefault(ref.external_order_id, []).append(ref)
-    found = _Found()
-    for raw in orders:
+        by_id[ref.external_order_id].append(ref)
+    rows = (
+        (ref, raw)
+        for raw in orders
         # An order without an id proves nothing about any order.
-        refs = () if raw.order_id is None else by_id.get(raw.order_id.lower(), ())
-        for ref in refs:
-            try:
-                found.answers[ref] = _answer(ref, raw, fetched_at)
-            except Malformed as failure:
-                found.failures[ref] = UnreadableRow(str(failure))
-    # Of contradictory entries for one order neither is an answer.
-    for ref in found.failures:
-        found.answers.pop(ref, None)
-    return found
+        if raw.order_id is not None
+        for ref in by_id.get(raw.order_id.lower(), ())
+    )
+    return result_of_rows(rows, _answer, fetched_at)
 
 
-def _answer(ref: OrderRef, raw: RawOrder | UnreadableOrder[str], fetched_at: datetime) -> Answer:
-    if isinstance(raw, UnreadableOrder):
-        raise Malformed(f"{shown(ref)} cannot be read: {raw.reason}")
+def _answer(ref: OrderRef, raw: RawOrder, fetched_at: datetime) -> Answer:
     if not is_same_symbol(ref.symbol, raw.symbol):
-        return OrderFault(
-            symbol=ref.symbol,
-            external_order_id=ref.external_order_id,
-            detail=(
-                f"the exchange says that {shown(ref)} is of {raw.symbol[:MAX_NAME_LENGTH]!r}:"
-                " correct the row's symbol or external_order_id"
-            ),
-            fetched_at=fetched_at,
-        )
+        return other_symbol_fault(ref, raw.symbol, fetched_at)
     return to_report(ref, raw, fetched_at)

@@ -4,25 +4,29 @@ An order gets an answer only from what stands under its own txid, which alone na
 several names. An order that cannot be read fails alone.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.domain.report import Absent, Answer, OrderFault
-from reconciler.errors import Malformed, RequestRejected, Unavailable, UnreadableRow
+from reconciler.errors import RequestRejected, Unavailable
 from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse
-from reconciler.exchanges.base import Failure, OrderRef
-from reconciler.exchanges.json_answers import UnreadableOrder
+from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.kraken.constants import CLOSED_PAGE
 from reconciler.exchanges.kraken.error_kinds import is_of_id
 from reconciler.exchanges.kraken.raw_orders import (
-    RawOrder,
     RawOrders,
     decode_errors,
     decode_queried,
 )
 from reconciler.exchanges.kraken.reports import to_report
-from reconciler.exchanges.query_result import QueryResult, firewall_reason, lookup_result
-from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
+from reconciler.exchanges.query_result import (
+    QueryResult,
+    firewall_reason,
+    lookup_result,
+    result_of_rows,
+)
+from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 
 
 def decode_lookup(txids: Collection[str], body: bytes) -> RawOrders:
@@ -47,8 +51,7 @@ def result_of_query(
 ) -> QueryResult:
     """Return the result of a look-up of `refs`: an order that is missing does not exist."""
     asked = list(refs)
-    answers, failures = _answers(asked, orders, fetched_at)
-    return lookup_result(asked, answers=answers, failures=failures, fetched_at=fetched_at)
+    return lookup_result(asked, _result_of_orders(asked, orders, fetched_at), fetched_at)
 
 
 def result_of_list(
@@ -58,11 +61,9 @@ def result_of_list(
 
     A page that is not full is the last.
     """
-    answers, failures = _answers(wanted, orders, fetched_at)
     is_last = offset is None or len(orders) < CLOSED_PAGE
-    return QueryResult(
-        answers=answers,
-        failures=failures,
+    return replace(
+        _result_of_orders(wanted, orders, fetched_at),
         listed=len(orders),
         next_cursor=None if is_last else str((offset or 0) + CLOSED_PAGE),
     )
@@ -103,23 +104,8 @@ def order_fault(ref: OrderRef, reason: str, fetched_at: datetime) -> OrderFault:
     )
 
 
-def _answers(
+def _result_of_orders(
     refs: Iterable[OrderRef], orders: RawOrders, fetched_at: datetime
-) -> tuple[Mapping[OrderRef, Answer], Mapping[OrderRef, Failure]]:
-    answers: dict[OrderRef, Answer] = {}
-    failures: dict[OrderRef, Failure] = {}
-    for ref in refs:
-        raw = orders.get(ref.external_order_id)
-        if raw is None:
-            continue
-        try:
-            answers[ref] = to_report(ref, _readable(ref, raw), fetched_at)
-        except Malformed as failure:
-            failures[ref] = UnreadableRow(str(failure))
-    return answers, failures
-
-
-def _readable(ref: OrderRef, raw: RawOrder | UnreadableOrder[str]) -> RawOrder:
-    if isinstance(raw, UnreadableOrder):
-        raise UnreadableRow(f"{shown(ref)} cannot be read: {raw.reason}")
-    return raw
+) -> QueryResult:
+    rows = ((ref, orders[txid]) for ref in refs if (txid := ref.external_order_id) in orders)
+    return result_of_rows(rows, to_report, fetched_at)

@@ -5,13 +5,14 @@ An order that cannot be read fails alone.
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.domain.report import Absent, Answer
 from reconciler.errors import Malformed, Refused, Unavailable, UnreadableRow
 from reconciler.exchanges.api_client import ApiResponse
 from reconciler.exchanges.api_errors import BAD_REQUEST_HINT, ErrorKind, ErrorResponse
-from reconciler.exchanges.base import Failure, OrderRef
+from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.json_answers import UnreadableOrder
 from reconciler.exchanges.okx.constants import PAGE_SIZE
 from reconciler.exchanges.okx.raw_orders import RawOrder, RawOrders, decode_orders
@@ -21,6 +22,7 @@ from reconciler.exchanges.query_result import (
     firewall_reason,
     lookup_result,
     order_fault,
+    result_of_rows,
 )
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
 
@@ -90,9 +92,7 @@ def result_of_lookup(ref: OrderRef, response: ApiResponse[RawOrders]) -> QueryRe
             is_blocked=response.value.kind is ErrorKind.FIREWALL,
         )
     found = _result_of_orders([ref], response.value, response.fetched_at)
-    return lookup_result(
-        [ref], answers=found.answers, failures=found.failures, fetched_at=response.fetched_at
-    )
+    return lookup_result([ref], found, response.fetched_at)
 
 
 def result_of_list(
@@ -107,41 +107,18 @@ def result_of_list(
     if isinstance(response.value, ErrorResponse):
         return _result_of_list_error(symbol, wanted, response.value, response.fetched_at)
     found = _result_of_orders(wanted, response.value, response.fetched_at)
-    return QueryResult(
-        answers=found.answers,
-        failures=found.failures,
-        listed=len(response.value),
-        next_cursor=_next_cursor(response.value),
-    )
+    return replace(found, listed=len(response.value), next_cursor=_next_cursor(response.value))
 
 
 def _result_of_orders(
     refs: Iterable[OrderRef], orders: RawOrders, fetched_at: datetime
 ) -> QueryResult:
-    wanted = {(ref.symbol, ref.external_order_id): ref for ref in refs}
-    answers: dict[OrderRef, Answer] = {}
-    failures: dict[OrderRef, Failure] = {}
-    for raw in orders:
-        # An order without symbol or id proves nothing about any order.
-        if raw.symbol is None or raw.order_id is None:
-            continue
-        ref = wanted.get((raw.symbol, raw.order_id))
-        if ref is None:
-            continue
-        try:
-            answers[ref] = to_report(ref, _readable(raw), fetched_at)
-        except Malformed as failure:
-            failures[ref] = UnreadableRow(str(failure))
-    # Of contradictory entries for one order neither is an answer.
-    for ref in failures:
-        answers.pop(ref, None)
-    return QueryResult(answers=answers, failures=failures)
-
-
-def _readable(raw: RawOrder | UnreadableOrder[str]) -> RawOrder:
-    if isinstance(raw, UnreadableOrder):
-        raise Malformed(f"{_name(raw)} cannot be read: {raw.reason}")
-    return raw
+    wanted: dict[tuple[str | None, str | None], OrderRef] = {
+        (ref.symbol, ref.external_order_id): ref for ref in refs
+    }
+    # An order without symbol or id proves nothing about any order.
+    rows = ((wanted[name], raw) for raw in orders if (name := (raw.symbol, raw.order_id)) in wanted)
+    return result_of_rows(rows, to_report, fetched_at)
 
 
 def _name(raw: RawOrder | UnreadableOrder[str]) -> str:

@@ -11,7 +11,7 @@ from reconciler.exchanges.base import (
 )
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import GetOrder, ListOpenOrders, ManyOrders, Query
-from reconciler.exchanges.query_result import QueryResult, lookup_result
+from reconciler.exchanges.query_result import QueryResult, lookup_result, order_fault
 from reconciler.exchanges.venue_adapter import VenueAdapter
 from reconciler.resilience.fault_isolation import Subject
 from reconciler.settings import Credentials
@@ -26,7 +26,6 @@ from tests.exchanges.contract.template.constants import (
     SYMBOLS_PATH,
 )
 from tests.exchanges.contract.template.mapping import (
-    order_fault,
     require_asked,
     result_of_list,
     result_of_lookup,
@@ -101,7 +100,7 @@ class Template(VenueAdapter):
         if not isinstance(error, ErrorResponse):
             return result_of_lookup(refs, error, response.fetched_at)
         if error.kind is ErrorKind.ORDER_NOT_FOUND:
-            return lookup_result(refs, answers={}, failures={}, fetched_at=response.fetched_at)
+            return lookup_result(refs, QueryResult(), response.fetched_at)
         raise Unavailable(error.text)
 
     async def _list(
