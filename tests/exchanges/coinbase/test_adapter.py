@@ -275,7 +275,7 @@ async def test_order_of_another_symbol_waits_for_a_person_and_the_rest_go_on(
 
     fault = found.answers[a_ref(1)]
     assert isinstance(fault, OrderFault)
-    assert "is of 'BTC-EUR'" in fault.detail
+    assert "an order of 'BTC-EUR'" in fault.detail
     assert isinstance(found.answers[a_ref(2)], Report)
 
 
