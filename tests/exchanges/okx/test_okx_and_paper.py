@@ -229,7 +229,7 @@ async def test_an_order_that_does_not_exist_is_absent_after_both_places(paper: P
 
 async def test_an_order_that_only_the_archive_has_is_found_there(paper: Paper) -> None:
     ref = paper.put(7, status="FILLED", executed_qty="1")
-    paper.fault(route="order", refusal_rate=1, refusal_code=51603, refusal_message="none")
+    paper.fault(route="order", refusal_rate=1, refusal_code=51603, refusal_status=200)
 
     answer = (await paper.fetched([ref])).answers[ref]
 
