@@ -68,6 +68,15 @@ class Request:
         """The parameters by name; of one that stands several times, the last."""
         return dict(self.all_parameters)
 
+    @property
+    def json_body(self) -> Json:
+        """The JSON object in the body of a POST; empty if there is none."""
+        try:
+            parsed = json.loads(self.body or b"{}")
+        except ValueError:
+            return {}
+        return parsed if isinstance(parsed, dict) else {}
+
     def values_of(self, name: str) -> list[str]:
         """Return all values of a parameter that stands several times."""
         return [value for own, value in self.all_parameters if own == name]
@@ -172,7 +181,8 @@ class Dialect(ABC):
         symbols: Three that it lists, as it writes them.
         unlisted_symbol: One that it could list and does not.
         statuses: Every documented status word.
-        page_size: The most orders on one page of any list.
+        page_size: The most orders on one page of the list by which many orders of `paged_word` are
+            asked for; None if there is no such list, it comes as a whole, or look-ups cost less.
         batch_limit: The most ids in one look-up.
         errors: Every documented class of error, in each shape.
         not_found: Each shape in which a look-up of one order says that there is none.
@@ -185,7 +195,9 @@ class Dialect(ABC):
         partial_then_canceled: The words of an open order with a part executed, and of it canceled.
         paged_word: The word of orders that are asked for by lists of several pages; None for open
             ones.
-        has_pages: True if those orders are asked for by pages; False if look-ups cost less.
+        one_by_one: "open", "ended", both or none: the orders of which the venue has neither a list
+            nor a look-up of several, so that each takes a request of its own.
+        has_quote_sized: False if no order of the venue is sized in quote currency.
         asks_by_id_alone: True if its look-ups name no symbol.
         account_identity: What names the account in `fetch_account`.
     """
@@ -195,7 +207,7 @@ class Dialect(ABC):
     symbols: ClassVar[tuple[str, str, str]]
     unlisted_symbol: ClassVar[str]
     statuses: ClassVar[Sequence[StatusCase]]
-    page_size: ClassVar[int]
+    page_size: ClassVar[int | None] = None
     batch_limit: ClassVar[int] = 1
     errors: ClassVar[Sequence[ErrorCase]]
     not_found: ClassVar[Mapping[str, Reply]]
@@ -207,7 +219,8 @@ class Dialect(ABC):
     statuses_that_it_has_not: ClassVar[frozenset[Status]] = frozenset()
     partial_then_canceled: ClassVar[tuple[str, str]]
     paged_word: ClassVar[str | None] = None
-    has_pages: ClassVar[bool] = True
+    one_by_one: ClassVar[frozenset[str]] = frozenset()
+    has_quote_sized: ClassVar[bool] = True
     asks_by_id_alone: ClassVar[bool] = False
     account_identity: ClassVar[str | None]
 
@@ -227,9 +240,9 @@ class Dialect(ABC):
         """Return the ids that a look-up names."""
         raise NotImplementedError
 
-    def page_of(self, request: Request) -> str | None:
+    def page_of(self, request: Request) -> str | None:  # noqa: ARG002 - for lists that have pages
         """Return what tells a later page of a list from the first; None for the first page."""
-        raise NotImplementedError
+        return None
 
     def held(self, number: int, word: str | None = None, **fields: Any) -> HeldOrder:
         """Return an order with the word, or else an open one without any execution."""

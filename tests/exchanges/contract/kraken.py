@@ -74,10 +74,8 @@ class Kraken(Dialect):
     symbols = ("XBTUSD", "ETHUSD", "XBTUSDT")
     unlisted_symbol = "GONEUSD"
     asks_by_id_alone = True
-    page_size = _CLOSED_PAGE
-    batch_limit = _BATCH
+    batch_limit = _BATCH  # cheaper than its pages
     paged_word = "closed"
-    has_pages = False  # look-ups of 20 cost less
     partial_then_canceled = ("open", "canceled")
     account_identity = "AA88N84GWOAKNMOI"
     # A nonce that is refused again and again is another program's, which a person must stop.

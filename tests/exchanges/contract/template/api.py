@@ -131,6 +131,8 @@ def _target(request: ApiRequest) -> str:
 
 def _kind(status: int, code: str | None) -> ErrorKind:
     """Classify by HTTP status, then by code. A 5xx says nothing about an order."""
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ErrorKind.RATE_LIMITED
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ErrorKind.TRANSIENT
     return ERROR_KINDS.get(code or "", ErrorKind.REJECTED)

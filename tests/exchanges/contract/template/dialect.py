@@ -76,6 +76,12 @@ class Template(Dialect):
             becomes=RateLimited,
             retry_after_seconds=1,
         ),
+        ErrorCase(
+            name="rate limit without a code",
+            reply=Reply(body=b"slow down", status=429),
+            becomes=RateLimited,
+            retry_after_seconds=1,
+        ),
         ErrorCase(name="bad key", reply=_error("bad_key", 401), becomes=Refused),
         ErrorCase(name="bad signature", reply=_error("bad_signature"), becomes=Refused),
         ErrorCase(name="maintenance", reply=_error("maintenance", 503), becomes=Unavailable),
