@@ -35,7 +35,7 @@ from reconciler.exchanges.api_client import percent_encode
 from reconciler.exchanges.api_errors import ErrorKind
 from reconciler.exchanges.base import Exchange, OrderRef
 from reconciler.exchanges.binance.adapter import REQUESTS_AT_ONCE, Binance
-from reconciler.exchanges.binance.api_client import signature_of
+from reconciler.exchanges.binance.api import signature_of
 from reconciler.exchanges.binance.constants import ERROR_KINDS, STATUSES, VENUE
 from reconciler.exchanges.binance.refs import request_symbol
 from reconciler.exchanges.signing import HmacKey

@@ -24,7 +24,7 @@ from pydantic import SecretStr
 
 from reconciler.errors import ConfigurationError
 from reconciler.exchanges.api_client import percent_encode
-from reconciler.exchanges.binance.api_client import signature_of
+from reconciler.exchanges.binance.api import signature_of
 from reconciler.exchanges.key_form import KeyForm
 from reconciler.exchanges.signing import load_signing_key, raw_ecdsa_signature
 from reconciler.exchanges.web_token import signed_compact, web_token

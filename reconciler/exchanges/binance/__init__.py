@@ -4,7 +4,7 @@
     refs         symbols and order ids as Binance writes them
     mapping      responses to the answers and failures of the orders asked for
     reports      one raw order to a `Report`
-    api_client   signed requests with the exchange's time, sent by a `Sender`
+    api          how requests are written and answers read
     raw_orders   bytes to raw orders, one by one
     decoding     HTTP responses to values or to errors
     constants    published facts: weights, statuses, error codes

@@ -2,7 +2,7 @@
 
     fetch -> rounds of queries      by reconciler.exchanges.order_search, with a plan of
                                     reconciler.exchanges.query_plan.ascending_ids
-          -> one request each       sent by reconciler.exchanges.binance.api_client
+          -> one request each       sent by reconciler.exchanges.binance.api
           -> answers and failures   from reconciler.exchanges.binance.mapping
 
 Guarantees:
@@ -27,7 +27,7 @@ from reconciler.exchanges.base import (
     OrderRef,
     Venue,
 )
-from reconciler.exchanges.binance.api_client import BinanceApi
+from reconciler.exchanges.binance.api import BinanceApi
 from reconciler.exchanges.binance.constants import (
     ACCOUNT_COST,
     COSTS,

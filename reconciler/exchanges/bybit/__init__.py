@@ -5,10 +5,10 @@
     mapping      pages of orders to the answers and failures of the orders asked for
     reports      one raw order to a `Report`
     raw_orders   bytes to raw orders, one by one
-    venue_api    how requests are written and answers read
+    api          how requests are written and answers read
     decoding     answers to values or to errors
     signing      the signature of a request
-    error_codes  published error codes, with hints
+    errors       published error codes, with hints
     constants    other published facts: limits, statuses, retention
 
 Imports point down this list only.

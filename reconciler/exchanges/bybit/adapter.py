@@ -2,7 +2,7 @@
 
     fetch -> rounds of queries      by reconciler.exchanges.order_search, with a plan of
                                     reconciler.exchanges.query_plan.any_ids
-          -> one request each       written by reconciler.exchanges.bybit.venue_api
+          -> one request each       written by reconciler.exchanges.bybit.api
           -> answers and failures   from reconciler.exchanges.bybit.mapping
 
 An order is looked up in two places: `realtime` has the open orders and up to 500 that ended
@@ -26,6 +26,7 @@ from reconciler.errors import Malformed, RequestRejected, Unavailable
 from reconciler.exchanges.api_client import VenueApi
 from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse
 from reconciler.exchanges.base import OrderRef, Venue
+from reconciler.exchanges.bybit.api import BybitApi
 from reconciler.exchanges.bybit.constants import (
     ACCOUNT_COST,
     ACCOUNT_PATH,
@@ -49,7 +50,6 @@ from reconciler.exchanges.bybit.mapping import (
     result_of_lookup,
 )
 from reconciler.exchanges.bybit.refs import invalid_reason, request_symbol
-from reconciler.exchanges.bybit.venue_api import BybitApi
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import (
     GetOrder,

@@ -27,7 +27,7 @@ from reconciler.exchanges.bybit.constants import (
     MAX_SYMBOLS,
     RESET_HEADER,
 )
-from reconciler.exchanges.bybit.error_codes import (
+from reconciler.exchanges.bybit.errors import (
     BAN_SECONDS,
     BAN_WORDS,
     COUNTRY_HINT,

@@ -1,14 +1,16 @@
-"""Kraken's spot market.
+"""Kraken's spot market, and every server with the same API: a gateway, the paper exchange.
 
-adapter       one account, as `reconciler.exchanges.base.Exchange`
-mapping       answers, translated to answers and failures of the requested orders
-reports       one order, translated to a `Report`
-raw_orders    answers as Kraken sends them
-api           requests and errors, for `reconciler.exchanges.api_client`
-signing       signatures
-txids         order ids
-error_kinds   what each error says
-constants     published facts
+    adapter      `Kraken`: fetches a batch of orders in rounds of queries
+    mapping      answers to the answers and failures of the orders asked for
+    reports      one raw order to a `Report`
+    api          how requests are written and answers read
+    signing      the signature of a request
+    raw_orders   bytes to raw orders, one by one
+    refs         order ids as Kraken writes them
+    errors       published errors, with hints
+    constants    other published facts: limits, statuses, retention
+
+Imports point down this list only.
 """
 
 from reconciler.exchanges.base import Adapter

@@ -67,7 +67,7 @@ from reconciler.exchanges.kraken.raw_orders import (
     decode_open,
     decode_symbols,
 )
-from reconciler.exchanges.kraken.txids import invalid_reason
+from reconciler.exchanges.kraken.refs import invalid_reason
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import (
     GetOrder,

@@ -1,7 +1,7 @@
 """How Kraken's requests are written and its answers read, for `reconciler.exchanges.api_client`.
 
 A private request is a POST with a nonce; nothing in it depends on a clock. Errors come with HTTP
-200, in the list `error`: see `error_kinds`. Any other status is of something between us and Kraken.
+200, in the list `error`: see `errors`. Any other status is of something between us and Kraken.
 """
 
 import re
@@ -36,7 +36,7 @@ from reconciler.exchanges.kraken.constants import (
     TIME,
     VENUE,
 )
-from reconciler.exchanges.kraken.error_kinds import (
+from reconciler.exchanges.kraken.errors import (
     LOCKOUT,
     THROTTLED,
     gravest,

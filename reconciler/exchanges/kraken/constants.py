@@ -2,7 +2,7 @@
 
 Sources, read 2026-11-28: docs.kraken.com, "Spot REST" (guides and API reference), and the OpenAPI
 description that it is made from, github.com/krakenfx/api-specs (`spot-rest`). Each table names its
-section; `error_kinds` has the errors.
+section; `errors` has the errors.
 """
 
 from collections.abc import Mapping

@@ -13,7 +13,7 @@ from reconciler.errors import RequestRejected, Unavailable
 from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse
 from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.kraken.constants import CLOSED_PAGE
-from reconciler.exchanges.kraken.error_kinds import is_of_id
+from reconciler.exchanges.kraken.errors import is_of_id
 from reconciler.exchanges.kraken.raw_orders import (
     RawOrders,
     decode_errors,

@@ -1,7 +1,7 @@
 """OKX spot, API v5, and every server with the same API: demo trading, a gateway, the paper one.
 
     adapter      `Okx`: fetches a batch of orders in rounds of queries
-    symbols      symbols and order ids as OKX writes them
+    refs         symbols and order ids as OKX writes them
     mapping      responses to the answers and failures of the orders asked for
     reports      one raw order to a `Report`
     raw_orders   bytes to raw orders, one by one

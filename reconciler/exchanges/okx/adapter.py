@@ -49,7 +49,7 @@ from reconciler.exchanges.okx.mapping import (
     result_of_list,
     result_of_lookup,
 )
-from reconciler.exchanges.okx.symbols import Symbols, invalid_reason, request_id
+from reconciler.exchanges.okx.refs import Symbols, invalid_reason, request_id
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import (
     GetOrder,

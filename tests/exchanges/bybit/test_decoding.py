@@ -20,6 +20,7 @@ from reconciler.errors import (
 )
 from reconciler.exchanges.api_client import ApiRequest
 from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse
+from reconciler.exchanges.bybit.api import BybitApi
 from reconciler.exchanges.bybit.constants import (
     ACCOUNT_PATH,
     HISTORY_COST,
@@ -31,7 +32,6 @@ from reconciler.exchanges.bybit.constants import (
 )
 from reconciler.exchanges.bybit.decoding import decode_symbols, decode_user_id
 from reconciler.exchanges.bybit.raw_orders import OrderPage, RawOrder, decode_page
-from reconciler.exchanges.bybit.venue_api import BybitApi
 from reconciler.exchanges.http_client import HttpResponse
 from reconciler.exchanges.json_answers import UnreadableOrder
 from reconciler.resilience.limits import LimitReading

@@ -21,6 +21,7 @@ from reconciler.errors import ExchangeError
 from reconciler.exchanges.api_client import ApiRequest
 from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse
 from reconciler.exchanges.base import OrderRef
+from reconciler.exchanges.bybit.api import BybitApi
 from reconciler.exchanges.bybit.constants import REALTIME_COST, REALTIME_PATH, STATUSES
 from reconciler.exchanges.bybit.mapping import (
     decode_list,
@@ -28,7 +29,6 @@ from reconciler.exchanges.bybit.mapping import (
     result_of_list,
     result_of_lookup,
 )
-from reconciler.exchanges.bybit.venue_api import BybitApi
 from reconciler.exchanges.http_client import HttpResponse
 from reconciler.exchanges.query_result import QueryResult
 from reconciler.settings import Credentials

@@ -7,7 +7,7 @@ import pytest
 from reconciler.domain.report import OrderFault, Report
 from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.okx.adapter import LIST_AGAIN_AFTER
-from reconciler.exchanges.okx.symbols import Symbols, invalid_reason, request_id
+from reconciler.exchanges.okx.refs import Symbols, invalid_reason, request_id
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.exchanges.request_policy import SingleAttempt
 from tests.exchanges.contract.conftest import PATIENCE_SECONDS, RecordingBudget

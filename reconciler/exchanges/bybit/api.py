@@ -22,7 +22,7 @@ from reconciler.exchanges.bybit.constants import (
     VENUE,
 )
 from reconciler.exchanges.bybit.decoding import decode_response, decode_time
-from reconciler.exchanges.bybit.error_codes import KEY_HINT
+from reconciler.exchanges.bybit.errors import KEY_HINT
 from reconciler.exchanges.bybit.signing import signed_headers
 from reconciler.exchanges.http_client import HttpRequest, HttpResponse
 from reconciler.exchanges.server_clock import milliseconds

@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.exchanges.api_errors import ErrorKind
-from reconciler.exchanges.bybit.error_codes import (
+from reconciler.exchanges.bybit.errors import (
     ERROR_KINDS,
     HINTS,
     HTTP_KINDS,

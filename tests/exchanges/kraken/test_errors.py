@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.exchanges.api_errors import ErrorKind
-from reconciler.exchanges.kraken.error_kinds import (
+from reconciler.exchanges.kraken.errors import (
     ERROR_KINDS,
     gravest,
     is_warning,

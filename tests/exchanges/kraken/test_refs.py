@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.exchanges.base import OrderRef
-from reconciler.exchanges.kraken.txids import invalid_reason, is_txid
+from reconciler.exchanges.kraken.refs import invalid_reason, is_txid
 
 
 def of_id(external_order_id: str) -> OrderRef:
