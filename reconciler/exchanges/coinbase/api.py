@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from reconciler.errors import RequestRejected
+from reconciler.errors import RequestRejected, Unavailable
 from reconciler.exchanges.api_client import ApiRequest, percent_encode
 from reconciler.exchanges.api_errors import (
     Decoder,
@@ -29,6 +29,7 @@ from reconciler.exchanges.coinbase.constants import (
     MAX_RESET_SECONDS,
     NO_SUCH_ORDER,
     ONE_PUBLIC,
+    PRIVATE,
     REMAINING_HEADER,
     RESET_HEADER,
     STATUS_KINDS,
@@ -110,6 +111,9 @@ class CoinbaseApi:
         if response.status == _TOO_LONG:
             # Whoever says so: the plan asks for half as many ids.
             raise RequestRejected(_text_of(request, response, code, message))
+        if response.status == _UNAUTHORIZED and not self._proves_who_we_are(request):
+            # By another server: Coinbase wants no proof for a public route.
+            raise Unavailable(error_text(request.path, response, code, message))
         kind = _kind(response.status, code, message)
         default = FIREWALL_PAUSE_SECONDS if kind is ErrorKind.FIREWALL else DEFAULT_PAUSE_SECONDS
         return error_result(
@@ -146,6 +150,9 @@ class CoinbaseApi:
             )
             for name in request.cost
         ]
+
+    def _proves_who_we_are(self, request: ApiRequest) -> bool:
+        return PRIVATE in request.cost or self._credentials.bearer_token is not None
 
     def _url(self, request: ApiRequest) -> str:
         query = percent_encode(request.parameters)
