@@ -1,7 +1,5 @@
 """An adapter whose address leads to another exchange: no answer, no hold, a text that says so."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -11,39 +9,14 @@ from pydantic import SecretStr
 from reconciler.errors import ExchangeError, Unavailable
 from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.registry import open_exchange, venue
-from reconciler.exchanges.request_policy import Turn
 from reconciler.paper.dialects import NAMES, load_dialect
 from reconciler.paper.market import market_for
 from reconciler.paper.orders import SeedOptions
 from reconciler.paper.server import new_exchange, serve_in_thread
-from reconciler.resilience.limits import Cost, LimitReading
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import DirectSender, UnlimitedBudget
 
 T = TypeVar("T")
-
-
-class DirectSender:
-    async def call(
-        self,
-        cost: Cost,
-        send: Callable[[], Awaitable[T]],
-        *,
-        turn: Turn | None = None,
-        **_: object,
-    ) -> T:
-        assert cost is not None
-        async with nullcontext() if turn is None else turn():
-            return await send()
-
-
-class UnlimitedBudget:
-    async def take(self, cost: Cost) -> None: ...
-
-    async def record_outcome(self, *, is_alive: bool) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
-    async def observe(self, reading: LimitReading) -> None: ...
 
 
 @pytest.mark.parametrize("other", NAMES)

@@ -28,8 +28,9 @@ from reconciler.exchanges.api_errors import (
 from reconciler.exchanges.http_client import HttpRequest, HttpResponse, open_client
 from reconciler.exchanges.request_policy import RequestPolicy, Sender, SingleAttempt, UsageCounter
 from reconciler.resilience.breaker import Breaker
-from reconciler.resilience.limits import Cost, LimitReading
+from reconciler.resilience.limits import LimitReading
 from reconciler.settings import BreakerPolicy, Credentials, RetryPolicy
+from tests.exchanges.fakes import RecordingBudget
 from tests.fakes import FakeClock, FakeSleep
 
 T = TypeVar("T")
@@ -141,20 +142,6 @@ class Server:
 
     def nonces(self) -> list[int]:
         return [int(parse_qs(body)["nonce"][0]) for body in self.bodies if body]
-
-
-class RecordingBudget:
-    def __init__(self) -> None:
-        self.readings: list[LimitReading] = []
-
-    async def take(self, cost: Cost) -> None: ...
-
-    async def record_outcome(self, *, is_alive: bool) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
-    async def observe(self, reading: LimitReading) -> None:
-        self.readings.append(reading)
 
 
 @dataclass

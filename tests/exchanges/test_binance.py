@@ -39,9 +39,10 @@ from reconciler.exchanges.binance.api import signature_of
 from reconciler.exchanges.binance.constants import ERROR_KINDS, STATUSES, VENUE
 from reconciler.exchanges.binance.refs import request_symbol
 from reconciler.exchanges.signing import HmacKey
-from reconciler.resilience.limits import Cost, LimitReading, weight_of
+from reconciler.resilience.limits import Cost
 from reconciler.resilience.nonces import LocalNonces
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import DirectSender, RecordingBudget
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -196,36 +197,6 @@ def encoded(answer: CannedResponse) -> bytes:
     return f"HTTP/1.1 {answer.status} Made Up\r\n{lines}\r\n".encode() + answer.body
 
 
-class DirectSender:
-    """Sends every request once, and records its weight."""
-
-    def __init__(self) -> None:
-        self.weights: list[int] = []
-
-    async def call(self, cost: Cost, send: Callable[[], Awaitable[T]], **_: object) -> T:
-        self.weights.append(weight_of(cost))
-        return await send()
-
-
-class FakeBudget:
-    """A budget that records the used weight."""
-
-    def __init__(self) -> None:
-        self.observed: list[int | None] = []
-
-    async def take(self, cost: Cost) -> None:
-        raise NotImplementedError
-
-    async def record_outcome(self, *, is_alive: bool) -> None:
-        raise NotImplementedError
-
-    async def pause(self, seconds: float) -> None:
-        raise NotImplementedError
-
-    async def observe(self, reading: LimitReading) -> None:
-        self.observed.append(reading.used)
-
-
 @dataclass
 class FakeDatabaseClock:
     """A clock that a test sets."""
@@ -242,7 +213,7 @@ class Harness:
 
     server: FakeVenue
     sender: DirectSender = field(default_factory=DirectSender)
-    budget: FakeBudget = field(default_factory=FakeBudget)
+    budget: RecordingBudget = field(default_factory=RecordingBudget)
     clock: FakeDatabaseClock = field(default_factory=FakeDatabaseClock)
     clients: list[httpx.AsyncClient] = field(default_factory=list)
 
@@ -1279,7 +1250,7 @@ async def test_used_weight_of_every_answer_reaches_the_budget(harness: Harness) 
     await harness.binance().fetch([an_order(7)])
     await harness.binance().fetch([an_order(7)])
 
-    assert harness.budget.observed == [123, 127]
+    assert [reading.used for reading in harness.budget.readings] == [123, 127]
 
 
 async def test_closing_the_exchange_closes_its_connections(harness: Harness) -> None:

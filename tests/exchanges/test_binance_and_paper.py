@@ -1,6 +1,6 @@
 """The Binance adapter against the paper exchange, which was written independently of it."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -28,36 +28,13 @@ from reconciler.paper.faults import FaultRule
 from reconciler.paper.listing import OrderSpec, build_order, listed_order
 from reconciler.paper.orders import SeedOptions
 from reconciler.paper.server import new_exchange, serve_in_thread
-from reconciler.resilience.limits import Cost, LimitReading, weight_of
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import DirectSender, RecordingBudget
 
 T = TypeVar("T")
 
 ORDERS = 600
 KEY, SECRET = "made-up-key", "made-up-secret"
-
-
-class DirectSender:
-    def __init__(self) -> None:
-        self.weight = 0
-
-    async def call(self, cost: Cost, send: Callable[[], Awaitable[T]], **_: object) -> T:
-        self.weight += weight_of(cost)
-        return await send()
-
-
-class FakeBudget:
-    def __init__(self) -> None:
-        self.used = 0
-
-    async def take(self, cost: Cost) -> None: ...
-
-    async def record_outcome(self, *, is_alive: bool) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
-    async def observe(self, reading: LimitReading) -> None:
-        self.used = max(self.used, reading.used or 0)
 
 
 @dataclass
@@ -66,7 +43,7 @@ class Paper:
     server: PaperExchange
     truth: dict[OrderRef, tuple[Status | None, str]]
     sender: DirectSender = field(default_factory=DirectSender)
-    budget: FakeBudget = field(default_factory=FakeBudget)
+    budget: RecordingBudget = field(default_factory=RecordingBudget)
 
     def opened(self) -> Exchange:
         return open_exchange(
@@ -139,7 +116,7 @@ async def test_symbols_are_those_of_the_paper_exchange(paper: Paper) -> None:
     await exchange.close()
 
     assert symbols == set(paper.server.orders.symbols())
-    assert paper.sender.weight == paper.budget.used
+    assert sum(paper.sender.weights) == max(reading.used or 0 for reading in paper.budget.readings)
 
 
 async def test_weight_is_what_the_paper_exchange_counts(paper: Paper) -> None:
@@ -149,8 +126,8 @@ async def test_weight_is_what_the_paper_exchange_counts(paper: Paper) -> None:
     await exchange.fetch(list(paper.truth))
     await exchange.close()
 
-    assert paper.sender.weight == paper.budget.used
-    assert paper.sender.weight < ORDERS
+    assert sum(paper.sender.weights) == max(reading.used or 0 for reading in paper.budget.readings)
+    assert sum(paper.sender.weights) < ORDERS
 
 
 @pytest.mark.parametrize(

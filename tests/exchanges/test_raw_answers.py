@@ -29,9 +29,10 @@ from reconciler.exchanges.binance.raw_orders import RawOrder, decode_order
 from reconciler.exchanges.binance.reports import to_report
 from reconciler.exchanges.http_client import MAX_ANSWER_BYTES
 from reconciler.exchanges.request_policy import SingleAttempt
-from reconciler.resilience.limits import Cost, LimitReading
+from reconciler.resilience.limits import LimitReading
 from reconciler.resilience.nonces import LocalNonces
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import RecordingBudget
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -140,18 +141,9 @@ class RawServer:
         return [urlsplit(target).path.removeprefix("/api/v3/") for target in self.targets]
 
 
-class FakeBudget:
-    def __init__(self) -> None:
-        self.observed: list[int | None] = []
-
-    async def take(self, cost: Cost) -> None: ...
-
-    async def record_outcome(self, *, is_alive: bool) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
+class FakeBudget(RecordingBudget):
     async def observe(self, reading: LimitReading) -> None:
-        self.observed.append(reading.used)
+        await super().observe(reading)
         await self.while_observing()
 
     async def while_observing(self) -> None: ...
@@ -416,7 +408,7 @@ async def test_unusual_but_valid_list_is_read(harness: Harness, raw: bytes) -> N
 
     assert found.failures == {}
     assert found.answers.keys() == {an_order(i) for i in IDS}
-    assert harness.budget.observed == []
+    assert harness.budget.readings == []
 
 
 @given(milliseconds=st.integers(min_value=1, max_value=4_102_444_799_999))

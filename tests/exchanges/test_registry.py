@@ -1,7 +1,6 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,30 +17,14 @@ from reconciler.exchanges.registry import NAMES, open_exchange, venue
 from reconciler.exchanges.tls import trusted_authorities
 from reconciler.paper.dialects import NAMES as DIALECTS
 from reconciler.paper.dialects import load_dialect
-from reconciler.resilience.limits import Cost, LimitReading, weight_of
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import DirectSender, UnlimitedBudget
 
 T = TypeVar("T")
 
 KEY = SecretStr("made-up-key")
 SECRET = SecretStr("made-up-secret")
 SIGNED = Credentials(api_key=KEY, api_secret=SECRET)
-
-
-class DirectSender:
-    async def call(self, cost: Cost, send: Callable[[], Awaitable[T]], **_: object) -> T:
-        assert weight_of(cost) > 0
-        return await send()
-
-
-class UnlimitedBudget:
-    async def take(self, cost: Cost) -> None: ...
-
-    async def record_outcome(self, *, is_alive: bool) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
-    async def observe(self, reading: LimitReading) -> None: ...
 
 
 def opened(at: Venue, credentials: Credentials) -> Exchange:

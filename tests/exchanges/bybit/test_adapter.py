@@ -1,6 +1,6 @@
 """The Bybit adapter against the paper exchange, which was written independently of it."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,8 +32,8 @@ from reconciler.paper.listing import OrderSpec, build_order
 from reconciler.paper.new_keys import NewKey, new_hmac_key
 from reconciler.paper.orders import PaperOrder, SeedOptions
 from reconciler.paper.server import new_exchange, serve_in_thread
-from reconciler.resilience.limits import Cost, LimitReading
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import DirectSender, RecordingBudget
 
 T = TypeVar("T")
 
@@ -47,33 +47,6 @@ DOCUMENTED_PARAMETERS = {
 }
 """Those of the pages that the adapter may use. Bybit ignores others, so that a typing error in one
 would give the list of everything."""
-
-
-class DirectSender:
-    """Sends each request once, and counts what it takes."""
-
-    def __init__(self) -> None:
-        self.taken: list[Cost] = []
-
-    async def call(self, cost: Cost, send: Callable[[], Awaitable[T]], **_: object) -> T:
-        self.taken.append(cost)
-        return await send()
-
-
-class RecordingBudget:
-    """Records what answers say about limits."""
-
-    def __init__(self) -> None:
-        self.readings: list[LimitReading] = []
-
-    async def take(self, cost: Cost) -> None: ...
-
-    async def record_outcome(self, *, is_alive: bool) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
-    async def observe(self, reading: LimitReading) -> None:
-        self.readings.append(reading)
 
 
 @dataclass
@@ -189,7 +162,7 @@ async def test_every_order_of_the_paper_exchange_is_reported_as_it_is(recently_e
 
         assert wrong_answers(paper, found) == []
         assert set(found.answers) == set(refs)
-        assert len(paper.sender.taken) < ORDERS / 10
+        assert len(paper.sender.costs) < ORDERS / 10
 
 
 @pytest.mark.parametrize("recently_ended", [500, 0], ids=["as usual", "after Bybit's restart"])
@@ -227,10 +200,10 @@ async def test_each_request_takes_from_the_limit_that_its_answer_tells_about(pap
     await exchange.close()
 
     told = [reading.name for reading in paper.budget.readings]
-    taken = [name for cost in paper.sender.taken for name in cost if name != "address"]
+    taken = [name for cost in paper.sender.costs for name in cost if name != "address"]
     assert sorted(told) == sorted(taken)
     assert {"user_query_api", "order_realtime"} <= set(told)
-    assert all(cost["address"] == 1 for cost in paper.sender.taken)
+    assert all(cost["address"] == 1 for cost in paper.sender.costs)
 
 
 async def test_order_that_is_nowhere_is_absent_after_both_places_were_asked(paper: Paper) -> None:

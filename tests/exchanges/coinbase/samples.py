@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from reconciler.exchanges.base import Exchange, OrderRef
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import DirectSender, RecordingBudget
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -228,30 +229,6 @@ def _milliseconds() -> str:
     return str(int(NOW.timestamp() * 1000))
 
 
-class DirectSender:
-    """Sends every request once."""
-
-    async def call(self, cost: object, send: Callable[[], Awaitable[T]], **_: object) -> T:
-        del cost
-        return await send()
-
-
-class FakeBudget:
-    """Keeps what is observed."""
-
-    def __init__(self) -> None:
-        self.readings: list[Any] = []
-
-    async def take(self, cost: object) -> None: ...
-
-    async def record_outcome(self, *, is_alive: bool) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
-    async def observe(self, reading: object) -> None:
-        self.readings.append(reading)
-
-
 @asynccontextmanager
 async def served(fake: FakeVenue) -> AsyncIterator[FakeVenue]:
     """Serve `fake` on a free port."""
@@ -265,14 +242,14 @@ async def served(fake: FakeVenue) -> AsyncIterator[FakeVenue]:
 
 @asynccontextmanager
 async def opened(
-    url: str, *, credentials: Credentials = SIGNED, budget: FakeBudget | None = None
+    url: str, *, credentials: Credentials = SIGNED, budget: RecordingBudget | None = None
 ) -> AsyncIterator[Exchange]:
     """Open the exchange at `url` as a worker does."""
     exchange = open_exchange(
         venue("coinbase", url),
         credentials=credentials,
         sender=DirectSender(),
-        budget=budget or FakeBudget(),
+        budget=budget or RecordingBudget(),
         clock=lambda: NOW,
     )
     try:

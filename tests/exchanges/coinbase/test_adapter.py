@@ -24,6 +24,7 @@ from reconciler.errors import (
 from reconciler.exchanges.base import LookupResult, OrderRef
 from reconciler.exchanges.coinbase.constants import BATCH_LIMIT, VENUE
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import RecordingBudget
 
 from .samples import (
     API_KEY,
@@ -31,7 +32,6 @@ from .samples import (
     PEM,
     PRIVATE_KEY,
     Canned,
-    FakeBudget,
     FakeVenue,
     a_page,
     a_ref,
@@ -468,7 +468,7 @@ async def test_empty_list_of_products_is_no_list(fake: FakeVenue) -> None:
 
 
 async def test_what_is_left_of_the_limit_reaches_the_budget(fake: FakeVenue) -> None:
-    budget = FakeBudget()
+    budget = RecordingBudget()
     fake.answers_next(
         BATCH, answer(a_page([filled(1)]), x_ratelimit_remaining="3", x_ratelimit_reset="1")
     )

@@ -25,8 +25,9 @@ from reconciler.paper.orders import SeedOptions
 from reconciler.paper.request_log import RequestLog
 from reconciler.paper.server import new_exchange, serve_in_thread
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import DirectSender, UnlimitedBudget
 
-from .samples import API_KEY, PEM, SIGNED, DirectSender, FakeBudget, order_id
+from .samples import API_KEY, PEM, SIGNED, order_id
 
 ORDERS = 200
 NOW_MS = 1_795_478_400_000
@@ -43,7 +44,7 @@ class Paper:
             venue("coinbase", self.url),
             credentials=credentials,
             sender=DirectSender(),
-            budget=FakeBudget(),
+            budget=UnlimitedBudget(),
             clock=lambda: datetime.now(UTC),
         )
         try:

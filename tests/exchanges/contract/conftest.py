@@ -7,29 +7,13 @@ import pytest
 
 from reconciler.exchanges.base import Exchange, LookupResult, OrderRef
 from reconciler.exchanges.request_policy import SingleAttempt
-from reconciler.resilience.limits import Cost, LimitReading
 from tests.exchanges.contract import DIALECTS
 from tests.exchanges.contract.dialect import Dialect, HeldOrder
 from tests.exchanges.contract.opening import open_dialect
 from tests.exchanges.contract.server import DialectServer, serving
+from tests.exchanges.fakes import RecordingBudget
 
 PATIENCE_SECONDS = 300.0
-
-
-class RecordingBudget:
-    """A budget without limits that records what the answers say about them."""
-
-    def __init__(self) -> None:
-        self.readings: list[LimitReading] = []
-
-    async def take(self, cost: Cost) -> None: ...
-
-    async def record_outcome(self, *, is_alive: bool) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
-    async def observe(self, reading: LimitReading) -> None:
-        self.readings.append(reading)
 
 
 @dataclass

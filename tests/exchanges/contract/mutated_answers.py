@@ -29,11 +29,11 @@ from reconciler.errors import BreakerOpen, ExchangeError, NotSent
 from reconciler.exchanges.base import Exchange, LookupResult, OrderRef
 from reconciler.exchanges.http_client import HttpClient, HttpRequest, HttpResponse
 from reconciler.exchanges.request_policy import SingleAttempt
-from reconciler.resilience.limits import Cost, LimitReading
 from tests.exchanges.contract.dialect import Dialect, HeldOrder, Reply, Request
 from tests.exchanges.contract.mutations import Mutator
 from tests.exchanges.contract.opening import open_dialect
 from tests.exchanges.contract.server import DialectServer
+from tests.exchanges.fakes import UnlimitedBudget
 
 MIB = 2**20
 SHARE = 0.85
@@ -72,16 +72,6 @@ class MutationResult:
         return self.last_mib - self.first_mib
 
 
-class _NoBudget:
-    async def take(self, cost: Cost) -> None: ...
-
-    async def record_outcome(self, *, is_alive: bool) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
-    async def observe(self, reading: LimitReading) -> None: ...
-
-
 class MutatedVenue:
     """One adapter, and a server in this process whose answers are mutated."""
 
@@ -96,7 +86,7 @@ class MutatedVenue:
             dialect,
             f"http://{dialect.name}.invalid",
             sender=SingleAttempt(600.0),
-            budget=_NoBudget(),
+            budget=UnlimitedBudget(),
         )
 
     def reply_to(self, request: HttpRequest) -> Reply:

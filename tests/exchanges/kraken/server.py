@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,9 +15,8 @@ from pydantic import SecretStr
 from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.kraken import ADAPTER
 from reconciler.exchanges.kraken.adapter import Kraken
-from reconciler.exchanges.request_policy import Turn
-from reconciler.resilience.limits import Cost, LimitReading
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import DirectSender, GrowingNonces, UnlimitedBudget
 
 from .raw import body_of
 
@@ -172,57 +171,6 @@ async def served() -> AsyncIterator[KrakenServer]:
         yield server
 
 
-class GrowingNonces:
-    """Gives 1, 2, 3 ..., one at a time."""
-
-    def __init__(self) -> None:
-        self._last = 0
-        self._lock = asyncio.Lock()
-
-    @asynccontextmanager
-    async def turn(self) -> AsyncIterator[int]:
-        async with self._lock:
-            self._last += 1
-            yield self._last
-
-
-class DirectSender:
-    """Sends every request once, and records what it costs."""
-
-    def __init__(self) -> None:
-        self.costs: list[Cost] = []
-
-    async def call(
-        self,
-        cost: Cost,
-        send: Callable[[], Awaitable[T]],
-        *,
-        turn: Turn | None = None,
-        **_: object,
-    ) -> T:
-        self.costs.append(cost)
-        if turn is None:
-            return await send()
-        async with turn():
-            return await send()
-
-
-class NoBudget:
-    """A budget that nothing asks: the sender above takes from none."""
-
-    async def take(self, cost: Cost) -> None:
-        raise NotImplementedError
-
-    async def record_outcome(self, *, is_alive: bool) -> None:
-        raise NotImplementedError
-
-    async def pause(self, seconds: float) -> None:
-        raise NotImplementedError
-
-    async def observe(self, reading: LimitReading) -> None:
-        raise NotImplementedError
-
-
 @dataclass
 class Opened:
     """An adapter that asks a server."""
@@ -241,7 +189,7 @@ async def opened(
         venue=replace(ADAPTER.venue, base_url=server.url),
         client=httpx.AsyncClient(trust_env=False),
         sender=sender,
-        budget=NoBudget(),
+        budget=UnlimitedBudget(),
         credentials=credentials,
         clock=lambda: NOW,
         nonces=GrowingNonces(),

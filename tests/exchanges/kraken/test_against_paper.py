@@ -28,9 +28,8 @@ from reconciler.resilience.budget import LocalBudget
 from reconciler.resilience.limits import Cost
 from reconciler.resilience.rate_limits import RateLimits
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import DirectSender, GrowingNonces
 from tests.fakes import FakeClock
-
-from .server import DirectSender, GrowingNonces
 
 T = TypeVar("T")
 

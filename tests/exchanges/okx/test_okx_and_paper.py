@@ -33,8 +33,8 @@ from reconciler.paper.lifecycle import ExchangeStatus
 from reconciler.paper.listing import OrderSpec, build_order, listed_order
 from reconciler.paper.orders import SeedOptions
 from reconciler.paper.server import new_exchange, serve_in_thread
-from reconciler.resilience.limits import Cost, LimitReading
 from reconciler.settings import Credentials
+from tests.exchanges.fakes import UnlimitedBudget
 
 KEY, SECRET, PASSPHRASE = "made-up-key", "made-up-secret", "made up"
 CREDENTIALS = Credentials(
@@ -42,18 +42,6 @@ CREDENTIALS = Credentials(
 )
 PATIENCE_SECONDS = 60
 DIALECT = load_dialect("okx")
-
-
-class FakeBudget:
-    """A budget that limits nothing."""
-
-    async def take(self, cost: Cost) -> None: ...
-
-    async def record_outcome(self, *, is_alive: bool) -> None: ...
-
-    async def pause(self, seconds: float) -> None: ...
-
-    async def observe(self, reading: LimitReading) -> None: ...
 
 
 @dataclass
@@ -85,7 +73,7 @@ class Paper:
         exchange = open_exchange(
             venue("okx", self.url),
             sender=SingleAttempt(PATIENCE_SECONDS),
-            budget=FakeBudget(),
+            budget=UnlimitedBudget(),
             clock=lambda: datetime.now(UTC),
             **{"credentials": CREDENTIALS, **changed},
         )

@@ -10,10 +10,11 @@ from reconciler.exchanges.okx.adapter import LIST_AGAIN_AFTER
 from reconciler.exchanges.okx.refs import Symbols, invalid_reason, request_id
 from reconciler.exchanges.registry import open_exchange, venue
 from reconciler.exchanges.request_policy import SingleAttempt
-from tests.exchanges.contract.conftest import PATIENCE_SECONDS, RecordingBudget
+from tests.exchanges.contract.conftest import PATIENCE_SECONDS
 from tests.exchanges.contract.dialect import NOW, RequestKind
 from tests.exchanges.contract.okx import Okx
 from tests.exchanges.contract.server import serving
+from tests.exchanges.fakes import RecordingBudget
 
 LISTED = ("BTC-USDT", "ETH-USDT", "ABC-DEUR", "ABCD-EUR")
 
