@@ -45,10 +45,11 @@ from reconciler.exchanges.binance.mapping import (
     result_of_lookup,
 )
 from reconciler.exchanges.binance.raw_orders import RawOrders, decode_orders
-from reconciler.exchanges.binance.refs import invalid_reason, request_id, request_symbol
+from reconciler.exchanges.binance.refs import invalid_reason, request_symbol
 from reconciler.exchanges.query_plan.ascending_ids import AscendingIds
 from reconciler.exchanges.query_plan.queries import GetOrder, ListOpenOrders, ListOrdersFrom, Query
 from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.ref_checks import without_leading_zeros
 from reconciler.exchanges.venue_adapter import VenueAdapter
 from reconciler.resilience.fault_isolation import Subject
 from reconciler.settings import Credentials
@@ -101,7 +102,7 @@ class Binance(VenueAdapter):
         return request_symbol(symbol)
 
     def _request_id(self, external_order_id: str) -> str:
-        return request_id(external_order_id)
+        return without_leading_zeros(external_order_id)
 
     def _invalid_reason(self, ref: OrderRef) -> str | None:
         return invalid_reason(ref)

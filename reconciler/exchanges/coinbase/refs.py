@@ -7,13 +7,12 @@ from string import ascii_lowercase, ascii_uppercase
 
 from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.coinbase.constants import ORDER_ID
-from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
+from reconciler.exchanges.ref_checks import invalid_symbol_reason
 
 _SYMBOLS_REMEMBERED = 2**14
 _TO_UPPERCASE = str.maketrans(ascii_lowercase, ascii_uppercase)
 _SEPARATED = re.compile(r"([^/_-]+)[/_-]([^/_-]+)")
 _ONE_BOOK = ("USD", "USDC")
-_ILLEGAL_IN_SYMBOL = re.compile(r"[\x00-\x7f](?<![A-Za-z0-9._-])")
 
 
 @lru_cache(_SYMBOLS_REMEMBERED)
@@ -51,12 +50,10 @@ def products_by_letters(product_ids: Iterable[str]) -> Mapping[str, str]:
 def invalid_reason(ref: OrderRef) -> str | None:
     """Return why the exchange cannot know this symbol and id, or None if it may.
 
-    No request is sent with an invalid one: a part of a path that is no id would be another path.
+    The id is a part of a path: another text there would be another path.
     """
-    if not 0 < len(ref.symbol) <= MAX_NAME_LENGTH:
-        return "its symbol is empty or too long for a name"
-    if not ref.symbol.isprintable() or _ILLEGAL_IN_SYMBOL.search(ref.symbol):
-        return "its symbol has blanks or signs that no symbol has"
+    if reason := invalid_symbol_reason(ref.symbol):
+        return reason
     if ORDER_ID.fullmatch(ref.external_order_id):
         return None
     return (

@@ -49,7 +49,7 @@ from reconciler.exchanges.okx.mapping import (
     result_of_list,
     result_of_lookup,
 )
-from reconciler.exchanges.okx.refs import Symbols, invalid_reason, request_id
+from reconciler.exchanges.okx.refs import Symbols, invalid_reason
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import (
     GetOrder,
@@ -58,6 +58,7 @@ from reconciler.exchanges.query_plan.queries import (
     Query,
 )
 from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.ref_checks import without_leading_zeros
 from reconciler.exchanges.venue_adapter import VenueAdapter
 from reconciler.resilience.fault_isolation import Subject
 from reconciler.resilience.limits import Cost
@@ -140,7 +141,7 @@ class Okx(VenueAdapter):
         return self._listed_at is not None and self._clock() - self._listed_at < LIST_AGAIN_AFTER
 
     def _request_id(self, external_order_id: str) -> str:
-        return request_id(external_order_id)
+        return without_leading_zeros(external_order_id)
 
     def _invalid_reason(self, ref: OrderRef) -> str | None:
         return invalid_reason(ref)
