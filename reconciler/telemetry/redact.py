@@ -22,22 +22,81 @@ MASK = "***"
 MIN_SECRET_CHARACTERS = 4
 """Shorter values are not masked: too much of the text would go with them."""
 
-_NAME = (
-    r"(?:secret|token|passphrase|passcode|password|passwd|pwd|signature"
-    r"|(?<![a-z0-9])(?:pw|(?<![a-z0-9] )pass)(?![a-z0-9])"
-    r"|(?<![a-z0-9])sign(?![a-z0-9])"
-    r"|(?:api|access|account|private|secret|listen|encryption|signing)[_ -]?key"
-    r"|authorization|jwt|(?<![a-z0-9])(?:card[_ -]?)?cv[vc]2?(?![a-z0-9])"
-    r"|(?<![a-z])(?:credit|debit)?[_ -]?card[_ -]?(?:number|num|no|pin|code)(?![a-z0-9])"
-    r"|security[_ ]code)"
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretName:
+    """How the name of a header, parameter, field or setting ends whose value is a secret.
+
+    Attributes:
+        keyword: What stands in each such name, in lower case. The search for a plain word costs a
+            tenth of the search for a pattern.
+        pattern: The end of the name: "sign" is that of `X-BAPI-SIGN`. As a word alone it has
+            nothing but `-`, `_` or a blank before and after it.
+        is_in_sentences: True if people write it with a secret: "the password is hunter2". Others
+            are more often a plain word, and count where they clearly name a value.
+    """
+
+    keyword: str
+    pattern: str
+    is_in_sentences: bool = True
+
+
+def _word(pattern: str) -> str:
+    # After %3F or %26 a name begins, too.
+    return rf"(?:(?<![a-z0-9])|(?<=%[0-9a-f]{{2}})){pattern}(?![a-z0-9])"
+
+
+SECRET_NAMES = (
+    SecretName(keyword="secret", pattern="secret"),
+    SecretName(keyword="token", pattern="token"),
+    SecretName(keyword="pass", pattern="pass(?:phrase|code|word|wd)"),
+    SecretName(keyword="pass", pattern=_word("(?<![a-z0-9] )pass")),
+    SecretName(keyword="pwd", pattern="pwd"),
+    SecretName(keyword="pw", pattern=_word("pw")),
+    SecretName(keyword="signature", pattern="signature"),
+    SecretName(keyword="sign", pattern=_word("sign")),
+    SecretName(keyword="sig", pattern=_word("sig"), is_in_sentences=False),
+    SecretName(keyword="hmac", pattern=_word("hmac"), is_in_sentences=False),
+    SecretName(
+        keyword="key",
+        pattern="(?:api|access|account|private|secret|listen|encryption|signing)[_ -]?key",
+    ),
+    SecretName(keyword="authorization", pattern="authorization"),
+    SecretName(keyword="auth", pattern=_word("auth"), is_in_sentences=False),
+    SecretName(keyword="credential", pattern="credentials?", is_in_sentences=False),
+    SecretName(keyword="jwt", pattern="jwt"),
+    SecretName(keyword="otp", pattern=_word("t?otp"), is_in_sentences=False),
+    SecretName(keyword="cookie", pattern="cookie", is_in_sentences=False),
+    SecretName(keyword="cv", pattern=_word("(?:card[_ -]?)?cv[vc]2?")),
+    SecretName(
+        keyword="card",
+        pattern=(
+            r"(?<![a-z])(?:credit|debit)?[_ -]?card[_ -]?(?:number|num|no|pin|code)(?![a-z0-9])"
+        ),
+    ),
+    SecretName(keyword="security", pattern="security[_ ]code"),
 )
-_HEADER = (
-    r"(?:x-mbx-apikey|x-bapi-(?:api-key|sign)|ok-access-(?:key|sign|passphrase)"
-    r"|api-(?:key|sign))"
-)
+"""Every name of a secret; all patterns and `is_secret_name` are made of it.
+
+A field that is only called `key` is not among them: most are no secrets. The account's own key is
+registered, and masked whatever its field is called.
+"""
+
+
+def _any_of(names: Iterable[SecretName]) -> str:
+    return f"(?:{'|'.join(name.pattern for name in names)})"
+
+
+_NAME = _any_of(SECRET_NAMES)
+_NAME_IN_SENTENCE = _any_of(name for name in SECRET_NAMES if name.is_in_sentences)
+_NAME_KEYWORDS = tuple(dict.fromkeys(name.keyword for name in SECRET_NAMES))
+
 _BLANK = r"(?:[ \t]|%20|\+)*"
 _COLON, _EQUALS = r"(?::|%3A)", r"(?:=|%3D)"
 _QUOTE = r"(?:\\*[\"']|%22|%27|&quot;)"
+_KNOWN_SCHEMES = (
+    "bearer|basic|digest|token|negotiate|ntlm|apikey|hawk|oauth|signature|aws4-hmac-sha256"
+)
 _PROSE = (
     "a|an|accepted|any|are|as|ask|at|available|by|can|cannot|check|correct|could|empty|equal|error"
     "|expired|field|for|from|given|good|has|have|here|how|in|input|invalid|is|it|its|know|known"
@@ -46,7 +105,7 @@ _PROSE = (
     "|to|too|true|false|type|unknown|unset|unused|up|used|valid|value|was|were|what|when|where|which"
     "|with|without|wrong|you|your"
     "|bool|bytes|dict|float|int|list|secretstr|str|tuple"
-    "|bearer|basic|digest|token|negotiate|ntlm|apikey|hawk|oauth|signature|aws4-hmac-sha256"
+    f"|{_KNOWN_SCHEMES}"
 )
 """Words after a secret's name that are no secret: in a sentence ("the token is not valid") or in a
 line of code of a traceback ("api_key: str"), and the scheme of an authorization, whose secret
@@ -59,6 +118,8 @@ _RANDOM_VALUE = (
     r"(?=[^\s\"']*[0-9])(?=[^\s\"']*[a-z])[^\s&\"'\\<>]{6,}?(?=[.,;:!?)\]}]*(?:[\s&\"'\\<>]|$))"
 )
 """No word of a sentence: six characters or more, with a letter and a digit among them."""
+_SCHEME = rf"[a-z][\w-]{{0,30}}[ \t]+(?={_RANDOM_VALUE}|[\w+/.~-]{{16,}}=*(?![\w=]))"
+"""A word before a secret that says how it is used: "BITSTAMP" in `X-Auth: BITSTAMP ...`."""
 _BARE_VALUE = (
     r"(?:(?!,\s*[\w.-]+\s*[=:])[^\s&\"'\\<>])+?(?=[.,;:)\]}]*(?:[\s&\"'\\<>]|$)|,\s*[\w.-]+\s*[=:])"
 )
@@ -66,22 +127,6 @@ _ENCODED_VALUE = r"(?:(?!%2[267C])[^\s&\"'\\,;<>()\[\]{}])+"
 """A value within an address that is part of another: it ends at an encoded `&`, quote or comma."""
 _QUOTED_VALUE = r"""(?:[^"'\\]|\\+[^"'\\])*"""
 _CARD_NUMBER = r"[0-9](?:[ .-]?[0-9]){5,22}"
-
-_NAME_KEYWORDS = (
-    "secret",
-    "token",
-    "pass",
-    "pwd",
-    "pw",
-    "sign",
-    "key",
-    "authorization",
-    "jwt",
-    "card",
-    "cvv",
-    "cvc",
-    "security",
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,16 +204,25 @@ _NAMED_SECRETS = (
         keywords=("authorization",),
         prefix=(
             rf"authorization{_BLANK}{_COLON}{_BLANK}"
-            rf"(?:(?:bearer|basic|digest|token|negotiate|ntlm|apikey|hawk|oauth|signature"
-            rf"|aws4-hmac-sha256)(?:[ \t]|%20|\+)+)?"
+            rf"(?:(?:{_KNOWN_SCHEMES})(?:[ \t]|%20|\+)+)?"
         ),
         value=(
             r"(?:[\w-]+=(?:\\*\"[^\"]*\"|[^\s,]+)(?:,[ \t]*[\w-]+=(?:\\*\"[^\"]*\"|[^\s,]+))*"
             r"|[^\s\"'\\,;<>]+(?:[ \t]+[^\s\"'\\,;<>]+)?)"
         ),
     ),
-    # X-MBX-APIKEY: ...
-    _SecretPattern(keywords=_NAME_KEYWORDS, prefix=rf"{_HEADER}:\s*", value=_BARE_VALUE),
+    # X-MBX-APIKEY: ..., X-Auth: BITSTAMP ..., Cookie: session=...; csrf=...
+    _SecretPattern(
+        keywords=("cookie",), prefix=rf"cookie{_BLANK}{_COLON}{_BLANK}", value=r"[^\r\n\"'\\<>]+"
+    ),
+    _SecretPattern(
+        keywords=_NAME_KEYWORDS,
+        prefix=(
+            rf"(?<=-){_NAME}:[ \t]*(?:(?:{_KNOWN_SCHEMES})[ \t]+)?"
+            rf"|{_NAME_IN_SENTENCE}:[ \t]*{_NO_PROSE}(?={_SCHEME})"
+        ),
+        value=rf"(?:{_SCHEME})?{_BARE_VALUE}",
+    ),
     # card_number: 1234 5678 ..., in groups
     _SecretPattern(
         keywords=("card",),
@@ -192,7 +246,8 @@ _NAMED_SECRETS = (
     _SecretPattern(
         keywords=_NAME_KEYWORDS,
         prefix=(
-            rf"{_NAME}[ \t]+(?:(?:(?:is|was)[ \t]+)?(?:set|reset|changed)[ \t]+to[ \t]+)?"
+            rf"{_NAME_IN_SENTENCE}[ \t]+"
+            rf"(?:(?:(?:is|was)[ \t]+)?(?:set|reset|changed)[ \t]+to[ \t]+)?"
             rf"(?:\\*[\"'(])?"
         ),
         value=_RANDOM_VALUE,
@@ -200,12 +255,12 @@ _NAMED_SECRETS = (
     # password: ..., password => ..., password is ..., --api-key ...
     _SecretPattern(
         keywords=_NAME_KEYWORDS,
-        prefix=rf"{_NAME}[ \t]*(?::=?|=>|->)[ \t]*{_NO_PROSE}",
+        prefix=rf"{_NAME_IN_SENTENCE}[ \t]*(?::=?|=>|->)[ \t]*{_NO_PROSE}",
         value=_BARE_VALUE,
     ),
     _SecretPattern(
         keywords=_NAME_KEYWORDS,
-        prefix=rf"{_NAME}[ \t]+(?:is|was|equals)[ \t]*:?[ \t]+{_NO_PROSE}",
+        prefix=rf"{_NAME_IN_SENTENCE}[ \t]+(?:is|was|equals)[ \t]*:?[ \t]+{_NO_PROSE}",
         value=_BARE_VALUE,
     ),
     # cvv 123
@@ -238,7 +293,7 @@ _NAMED_SECRETS = (
 _UNNAMED_REGEXES = tuple((pattern.keywords, pattern.regex) for pattern in _UNNAMED_SECRETS)
 _NAMED_REGEXES = tuple((pattern.keywords, pattern.regex) for pattern in _NAMED_SECRETS)
 
-_SECRET_NAME = re.compile(rf"{_NAME}|credential", re.IGNORECASE)
+_SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 
 _SEPARATOR = r"(?:[ \u00a0.+-]|%20)"
 _CARD = re.compile(

@@ -9,7 +9,9 @@ from pydantic import SecretStr
 
 from reconciler.telemetry.redact import (
     MASK,
+    SECRET_NAMES,
     Redactor,
+    SecretName,
     _passes_luhn,
     is_secret_name,
     mask_named,
@@ -301,6 +303,9 @@ def test_numbers_named_as_ids_and_non_card_numbers_stay(text: str) -> None:
         "password authentication failed for user ada7",
         "the secret of ada7, the token 17, an api key 2026-11-27T00:00:00Z old",
         "the secret Ed25519 key, a signature HMAC-SHA256 of it",
+        "the credentials are those of account 77abcde, signed with hmac sha256",
+        "auth is off; credentials: see EXCHANGE_API_KEY",
+        "X-Auth-Timestamp: 1795810385141, X-Auth-Version: v2",
         "the first pass: 3 of 4 bypass=no, compass: north, upwards",
         "secrets v2 and tokens 1a",
         "primary key: id",
@@ -326,6 +331,104 @@ def test_named_secret_never_survives_redaction(
     name: str, between: str, secret: str, after: str
 ) -> None:
     assert secret not in redact(f"saw {name}{between}{secret}{after}")
+
+
+# What a key, a signature or a nonce looks like: hex, base64 or a word with digits.
+opaque_values = st.from_regex(r"[A-Za-z0-9+/]{20,40}[0-9][a-z]={0,2}", fullmatch=True)
+
+
+@given(
+    header=st.sampled_from(
+        [
+            # Of the five exchanges:
+            *("X-MBX-APIKEY", "X-BAPI-API-KEY", "X-BAPI-SIGN", "API-Key", "API-Sign"),
+            *("OK-ACCESS-KEY", "OK-ACCESS-SIGN", "OK-ACCESS-PASSPHRASE", "Authorization"),
+            # Of others:
+            *("X-Auth", "X-Auth-Signature", "X-GEMINI-APIKEY", "X-GEMINI-SIGNATURE", "bfx-apikey"),
+            *("KC-API-KEY", "KC-API-SIGN", "CB-ACCESS-SIGN", "ACCESS-KEY", "ACCESS-SIGN", "SIGN"),
+            *("Proxy-Authorization", "X-Api-Key", "X-Auth-Token", "X-Request-Sig", "Set-Cookie"),
+        ]
+    ),
+    scheme=st.sampled_from(["", "BITSTAMP ", "Bearer ", "Kraken ", "HMAC-SHA256 ", "a_b "]),
+    written=st.sampled_from(
+        [
+            *(
+                "{name}: {value}",
+                "{name}:{value}",
+                "{name}: {value}\r\nHost: h",
+                "b'{name}: {value}'",
+            ),
+            *(
+                "{{'{name}': '{value}', 'a': 'b'}}",
+                '{{"{name}": "{value}"}}',
+                '{{"{name}":"{value}"}}',
+            ),
+            *("[('{name}', '{value}')]", "[(b'{name}', b'{value}')]", "{name}%3A%20{quoted}"),
+            '{{\\"{name}\\":\\"{value}\\"}}',
+        ]
+    ),
+    secret=opaque_values,
+)
+def test_header_with_a_secret_never_shows_it_whatever_its_scheme(
+    header: str, scheme: str, written: str, secret: str
+) -> None:
+    for name in (header, header.lower()):
+        value = scheme + secret
+        text = written.format(name=name, value=value, quoted=quote(value, safe=""))
+        assert secret not in redact(text), text
+
+
+@given(
+    parameter=st.sampled_from(
+        [
+            *(
+                "signature",
+                "sign",
+                "apiKey",
+                "api_key",
+                "access_key",
+                "accessKey",
+                "api_sig",
+                "sig",
+            ),
+            *(
+                "token",
+                "listenKey",
+                "passphrase",
+                "otp",
+                "auth",
+                "credential",
+                "hmac",
+                "API_SECRET",
+            ),
+        ]
+    ),
+    written=st.sampled_from(
+        [
+            *("https://h/x?a=b&{name}={value}&c=d", "{name}={value}", "{name} = {value}"),
+            *("next=https%3A%2F%2Fh%3F{name}%3D{value}%26a%3Db", "{name}='{value}'"),
+            *('{{"{name}": "{value}"}}', "{{'{name}': '{value}'}}", "<{name}>{value}</{name}>"),
+        ]
+    ),
+    secret=opaque_values,
+)
+def test_parameter_or_field_with_a_secret_never_shows_it(
+    parameter: str, written: str, secret: str
+) -> None:
+    text = written.format(name=parameter, value=secret)
+    assert secret not in redact(text), text
+
+
+@given(
+    st.sampled_from(SECRET_NAMES).flatmap(
+        lambda known: st.tuples(st.just(known), st.from_regex(known.pattern, fullmatch=True))
+    )
+)
+def test_keyword_stands_in_every_name_that_it_is_to_find(known: tuple[SecretName, str]) -> None:
+    secret_name, written = known
+
+    assert secret_name.keyword in written.lower()
+    assert is_secret_name(written)
 
 
 @given(
