@@ -28,10 +28,12 @@ Guarantees:
    would fail too (bad key, clock, rate limit), the rest of the batch fails without being sent.
 3. A firewall's block is an order's fault only if it lets a look-up of another order pass.
 4. The search ends: rounds that settle nothing are bounded.
+5. If a list fails, the next search looks each order up: a list that fails again and again, by
+   itself, keeps no order from an answer. The search after it tries lists again.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, assert_never
 
@@ -46,6 +48,7 @@ from reconciler.errors import (
     RateLimited,
     Refused,
     RequestRejected,
+    Suspended,
     Unavailable,
 )
 from reconciler.exchanges.base import Failure, LookupResult, OrderRef, RequestTrial
@@ -111,6 +114,7 @@ class OrderSearch(Generic[Search]):
         self._plan = plan
         self._run = run
         self._requests_at_once = requests_at_once
+        self._list_has_failed = False
         self._absent = OrderRef(symbol=ANY_SYMBOL, external_order_id=absent_order_id)
 
     async def find(self, refs: Iterable[OrderRef]) -> LookupResult:
@@ -118,7 +122,8 @@ class OrderSearch(Generic[Search]):
         wanted = frozenset(refs)
         found = LookupResult()
         sending = _Sending(semaphore=asyncio.Semaphore(self._requests_at_once))
-        search = self._plan.start(wanted)
+        uses_lists, self._list_has_failed = not self._list_has_failed, False
+        search = self._plan.start(wanted, uses_lists=uses_lists)
         rounds_without_result = 0
         while queries := self._plan.next_round(search):
             outcomes = await self._send_round(queries, search, sending)
@@ -126,6 +131,10 @@ class OrderSearch(Generic[Search]):
             progress = self._plan.advance(search, outcomes)
             found.answers.update(progress.answers)
             found.failures.update(progress.failures)
+            self._list_has_failed |= any(
+                _is_failed_list(query, self._plan.covered(search, query), progress.failures)
+                for query in queries
+            )
             search = progress.search
             has_result = bool(progress.answers or progress.failures)
             rounds_without_result = 0 if has_result else rounds_without_result + 1
@@ -192,6 +201,15 @@ class OrderSearch(Generic[Search]):
                 sending.stopped_by = Unavailable(ALL_BLOCKED)
                 raise sending.stopped_by
         sending.others_pass = True
+
+
+def _is_failed_list(
+    query: Query, covered: Collection[OrderRef], failures: Mapping[OrderRef, Failure]
+) -> bool:
+    """Return True if a list brought a failure to each order for which it was sent."""
+    if isinstance(query, GetOrder | ManyOrders) or not covered:
+        return False
+    return all(isinstance(failures.get(ref), Unavailable | Suspended) for ref in covered)
 
 
 def _words_of(query: Query) -> str:

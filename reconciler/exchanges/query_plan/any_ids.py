@@ -71,7 +71,7 @@ class Pending:
         is_open_tried, is_ended_tried: True if a list of open, or of ended, orders was read for it.
         likely_ended: How likely it has ended, by the lists read for it; None if none was. It is 1
             if a whole list of open orders left it out.
-        is_lookup_only: True if the venue refuses to list it.
+        is_lookup_only: True if the venue refuses to list it, or the search uses no lists.
         batch: The most orders of its next batch; None if the venue's own limit counts.
     """
 
@@ -113,10 +113,11 @@ class AnyIds:
     queries: VenueQueries
     estimates: Estimates = field(default_factory=Estimates)
 
-    def start(self, refs: Iterable[OrderRef]) -> SearchState:
+    def start(self, refs: Iterable[OrderRef], *, uses_lists: bool = True) -> SearchState:
         """Begin a search for `refs`."""
         ordered = sorted(set(refs), key=_name_of)
-        return self._planned(SearchState(pending={ref: Pending() for ref in ordered}))
+        pending = Pending(is_lookup_only=not uses_lists)
+        return self._planned(SearchState(pending=dict.fromkeys(ordered, pending)))
 
     def next_round(self, search: SearchState) -> Sequence[Query]:
         """Return the queries of the next round."""

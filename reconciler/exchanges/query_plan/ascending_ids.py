@@ -141,8 +141,8 @@ class SearchState:
     Attributes:
         symbols: The searches of the symbols with orders that a list can report.
         lookup_only: Further orders without an answer or a failure, which no list will report: their
-            id is no number, a page that should have contained them did not, or the exchange refuses
-            to list them.
+            id is no number, a page that should have contained them did not, the exchange refuses
+            to list them, or the search uses no lists.
     """
 
     symbols: Mapping[str, SymbolSearch]
@@ -389,9 +389,11 @@ class AscendingIds:
     costs: QueryCosts
     estimates: Estimates = field(default_factory=Estimates)
 
-    def start(self, refs: Iterable[OrderRef]) -> SearchState:
+    def start(self, refs: Iterable[OrderRef], *, uses_lists: bool = True) -> SearchState:
         """Begin a search for `refs`."""
-        return start(refs)
+        if uses_lists:
+            return start(refs)
+        return SearchState(symbols={}, lookup_only=frozenset(refs))
 
     def next_round(self, search: SearchState) -> Sequence[Query]:
         """Return the queries of the next round."""

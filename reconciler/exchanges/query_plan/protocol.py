@@ -28,8 +28,8 @@ class Progress(Generic[Search]):
 class QueryPlan(Protocol[Search]):
     """Chooses the queries of each round. A value: what it learns is in the plan it returns."""
 
-    def start(self, refs: Iterable[OrderRef]) -> Search:
-        """Begin a search for `refs`. Duplicates are searched once."""
+    def start(self, refs: Iterable[OrderRef], *, uses_lists: bool = True) -> Search:
+        """Begin a search for `refs`, with or without lists. Duplicates are searched once."""
         ...
 
     def next_round(self, search: Search) -> Sequence[Query]:

@@ -532,6 +532,19 @@ async def test_list_that_begins_again_ends(opened: Venue) -> None:
             assert_true(report_of(found, order), order, opened.dialect.case_of(order.word))
 
 
+async def test_list_that_always_fails_keeps_no_order_from_an_answer(opened: Venue) -> None:
+    orders = many(opened.dialect, 60)
+    opened.server.holds(*orders)
+    opened.server.special = lambda _, kind: (
+        Reply(body=b"", status=500) if kind is RequestKind.LIST else None
+    )
+
+    first, second = await opened.fetch(orders), await opened.fetch(orders)
+
+    assert {type(failure) for failure in first.failures.values()} <= {Unavailable}
+    all_true(opened, second, orders)
+
+
 async def test_no_request_names_more_orders_than_the_venue_takes(opened: Venue) -> None:
     dialect = opened.dialect
     count = 2 * max(dialect.batch_limit, 10) + 3
