@@ -106,11 +106,13 @@ MAX_SYMBOLS = 100_000
 ORDER_ID_DIGITS = 20
 """Ids have 18 digits (2021) or 19 (2026). They are text, and are compared as text."""
 
+FILLED = "filled"
+
 STATUSES: Mapping[str, Status] = MappingProxyType(
     {
         "live": Status.NEW,
         "partially_filled": Status.PARTIAL,
-        "filled": Status.FILLED,
+        FILLED: Status.FILLED,
         "canceled": Status.CANCELED,
         # Canceled by Market Maker Protection, which is for options.
         "mmp_canceled": Status.CANCELED,

@@ -7,7 +7,7 @@ from reconciler.domain.order import SIDES
 from reconciler.domain.report import Report
 from reconciler.errors import UnreadableRow
 from reconciler.exchanges.base import OrderRef
-from reconciler.exchanges.okx.constants import BASE_QUANTITY_TYPES, STATUSES
+from reconciler.exchanges.okx.constants import BASE_QUANTITY_TYPES, FILLED, STATUSES
 from reconciler.exchanges.okx.raw_orders import RawOrder
 from reconciler.exchanges.raw_values import (
     MAX_NAME_LENGTH,
@@ -70,7 +70,11 @@ def is_quote_sized(raw: RawOrder) -> bool:
 
 
 def _ordered_quantity(ref: OrderRef, raw: RawOrder, executed_qty: Decimal) -> Decimal | None:
-    """Return the ordered quantity, or None if there is none.
+    """Return the ordered quantity, or None if it is not known.
+
+    OKX may amend the size of a spot market order to what the account has ("Place order",
+    `banAmend`, read 2026-11-29), and does not say whether `sz` follows: if such an order is filled
+    with less, `sz` is not its quantity.
 
     One number instead of two if the order is filled: a batch keeps thousands.
     """
@@ -80,4 +84,4 @@ def _ordered_quantity(ref: OrderRef, raw: RawOrder, executed_qty: Decimal) -> De
     if not ordered:
         return None
     require_executed_within(ref, executed_qty, ordered, names=("accFillSz", "sz"))
-    return ordered
+    return None if raw.ord_type == "market" and raw.state == FILLED else ordered

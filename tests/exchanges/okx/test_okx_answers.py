@@ -142,6 +142,26 @@ def test_the_unit_of_the_size_is_what_the_order_says_or_its_default(
     assert (report.is_quote_sized, report.quantity) == (is_quote_sized, quantity)
 
 
+@pytest.mark.parametrize(
+    ("fields", "quantity"),
+    [
+        ({"ordType": "market", "accFillSz": "1.5"}, None),
+        ({"ordType": "market", "accFillSz": "2"}, Decimal(2)),
+        ({"ordType": "limit", "accFillSz": "1.5"}, Decimal(2)),
+        ({"ordType": "market", "accFillSz": "1.5", "state": "canceled"}, Decimal(2)),
+    ],
+    ids=["may be amended to the funds", "all of it", "limit", "canceled"],
+)
+def test_quantity_of_a_filled_market_order_is_known_only_if_all_of_it_is_executed(
+    fields: Json, quantity: Decimal | None
+) -> None:
+    order = an_order(**{"state": "filled", "side": "sell", "tgtCcy": "base_ccy", **fields})
+
+    report = report_of(order)
+
+    assert (report.is_quote_sized, report.quantity) == (False, quantity)
+
+
 def test_an_average_without_a_fill_is_none() -> None:
     assert report_of(an_order(avgPx="")).avg_price is None
     assert report_of(an_order(avgPx="0")).avg_price is None
