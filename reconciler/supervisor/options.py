@@ -18,8 +18,8 @@ class Options:
     Attributes:
         is_once: End after one sweep.
         stall_timeout: When running once, give up after this time with nothing but faults.
-        start_timeout: When running as a service, give up if no worker is ready this long after the
-            start.
+        start_timeout: When running as a service, give up if an outage or deaths keep every worker
+            from getting ready for this long after the start.
         hang_after: Kill a worker that has sent no heartbeat for this long.
     """
 

@@ -95,7 +95,9 @@ class Supervisor:
         self._open_control = open_control
         self._stop_state = StopState()
         self._is_ready = False
-        self._last_outage = "no worker got ready"
+        self._obstacle: str | None = None
+        """The last outage, or that a worker died: why no worker may get ready."""
+        self._has_obstacle = asyncio.Event()
         self._may_sweep_at = 0.0
         self._fatal_error: BaseException | None = None
         self.summary = Summary()
@@ -214,15 +216,21 @@ class Supervisor:
         return planner
 
     async def _give_up_without_worker(self) -> None:
-        """Stop if no worker gets ready in time.
+        """Stop if no worker gets ready in time because of an outage or a death.
 
-        Otherwise a service manager would believe that we are running.
+        Otherwise a service manager would believe that we are running. Workers that only take
+        longer, as on a busy machine, are waited for: a new start would not be faster.
         """
         if self._options.is_once:
             return
         await asyncio.sleep(self._options.start_timeout.total_seconds())
+        if not self._is_ready and self._obstacle is None:
+            log.warning(
+                "supervisor.slow_start", seconds=self._options.start_timeout.total_seconds()
+            )
+        await self._has_obstacle.wait()
         if not self._is_ready:
-            self.on_fatal_error(StoreUnavailable(self._last_outage))
+            self.on_fatal_error(StoreUnavailable(self._obstacle))
 
     # What the control server reads.
 
@@ -388,7 +396,7 @@ class Supervisor:
 
     def on_outage(self, stop_reason: StopReason, message: str, retry_after_seconds: float) -> None:
         """When running once, stop if the retry delay would exceed the stall timeout."""
-        self._last_outage = message
+        self._meet_obstacle(message)
         if self._stall_timeout.record_fault(retry_after_seconds):
             self.summary.fault = message
             self._request_stop(stop_reason)
@@ -396,9 +404,14 @@ class Supervisor:
     def on_death(self) -> None:
         """When running once, stop if workers die and nothing succeeds within the stall timeout."""
         self._metrics.incr(Counter.SUPERVISOR_RESTARTS)
+        self._meet_obstacle(self._obstacle or "no worker got ready: see in the log how they died")
         if self._stall_timeout.record_fault():
             message = "the workers keep dying and no progress is being made; see the log above"
             self.on_fatal_error(WorkersDying(message))
+
+    def _meet_obstacle(self, message: str) -> None:
+        self._obstacle = message
+        self._has_obstacle.set()
 
     def on_fatal_error(self, error: BaseException) -> None:
         """Stop because of an error that no retry can fix; `run` raises the first one."""

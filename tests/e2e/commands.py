@@ -13,13 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from reconciler.cli.exit_codes import Exit
-
 DEADLINE_SECONDS = 300.0
 """Only for a test that hangs: a busy machine needs a fraction of it."""
-
-TOO_SLOW = "no worker got ready"
-"""The last words of a supervisor whose workers were not ready in time, as on a busy machine."""
 
 LogLine = dict[str, Any]
 
@@ -43,9 +38,7 @@ class EndedCommand:
 class RunningCommand:
     """`python -m reconciler ...`, in a session of its own, for the length of a `with`.
 
-    Or another `module` that is run in the same way. A supervisor that asks to be started again,
-    since none of its workers was ready in time, is started again, as supervisord would: what the
-    first one wrote does not count.
+    Or another `module` that is run in the same way.
     """
 
     def __init__(
@@ -61,12 +54,20 @@ class RunningCommand:
         self._folder = folder
         self._err: list[str] = []
         self._out = ""
-        self._is_over = self._has_ended = False
+        self._has_ended = False
         self._news = threading.Condition()
 
     def __enter__(self) -> Self:
         self._started = time.monotonic()
-        self._start()
+        self._process = subprocess.Popen(  # noqa: S603 - our own command
+            self._arguments,
+            env=self.environment,
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         self._listener = threading.Thread(target=self._listen, name="listener")
         self._listener.start()
         return self
@@ -77,9 +78,7 @@ class RunningCommand:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with self._news:
-            self._is_over = True
-            self._process.kill()
+        self._process.kill()
         self._process.wait()
         self._listener.join()
 
@@ -91,8 +90,7 @@ class RunningCommand:
     @property
     def is_running(self) -> bool:
         """True until it has ended by itself."""
-        exit_code = self._process.poll()
-        return exit_code is None or (exit_code == Exit.UNAVAILABLE and not self._has_ended)
+        return self._process.poll() is None
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the command alone."""
@@ -141,32 +139,8 @@ class RunningCommand:
             exit_code=exit_code, out=self._out, err=self._written(), seconds=seconds
         )
 
-    def _start(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own command
-            self._arguments,
-            env=self.environment,
-            cwd=self._folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-
     def _listen(self) -> None:
-        """Read all that it prints, until it has ended and is not started again."""
-        self._read_until_the_end()
-        while self._process.wait() == Exit.UNAVAILABLE and self.count_text(TOO_SLOW):
-            with self._news:
-                if self._is_over:
-                    break
-                self._err.clear()
-                self._start()
-            self._read_until_the_end()
-        with self._news:
-            self._has_ended = True
-            self._news.notify_all()
-
-    def _read_until_the_end(self) -> None:
+        """Read all that it prints."""
         out_listener = threading.Thread(target=self._read_out, name="listener")
         out_listener.start()
         assert self._process.stderr is not None
@@ -176,6 +150,9 @@ class RunningCommand:
                     self._err.append(line)
                     self._news.notify_all()
         out_listener.join()
+        with self._news:
+            self._has_ended = True
+            self._news.notify_all()
 
     def _read_out(self) -> None:
         assert self._process.stdout is not None

@@ -160,3 +160,36 @@ async def test_a_start_without_any_worker_ready_is_given_up(
 
     with pytest.raises(StoreUnavailable, match="the fake database is gone"):
         await run
+
+
+async def test_a_start_whose_workers_die_is_given_up(workspace: Workspace, begin: Begin) -> None:
+    workload = FakeWorkload(workspace=workspace, pages=(), opening=Behaviour.DIE)
+
+    _, run = begin(workload, is_once=False, start_timeout=timedelta(milliseconds=1))
+
+    with pytest.raises(StoreUnavailable, match="no worker got ready: see in the log how they died"):
+        await run
+
+
+async def test_workers_that_only_take_longer_are_waited_for(
+    workspace: Workspace, journal: Journal, begin: Begin, open_gate: Callable[[], None]
+) -> None:
+    page = (a_chunk(0),)
+    workload = FakeWorkload(workspace=workspace, pages=(page,), opening=Behaviour.WAIT)
+
+    is_slow = asyncio.Event()
+
+    def notice(_: object, __: str, line: dict[str, object]) -> dict[str, object]:
+        if line["event"] == "supervisor.slow_start":
+            is_slow.set()
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[notice])  # type: ignore[list-item]
+    _, run = begin(workload, is_once=False, start_timeout=timedelta(milliseconds=1))
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        await is_slow.wait()
+    structlog.reset_defaults()
+    open_gate()
+    await journal.wait("end", id=0)
+
+    assert not run.done()
