@@ -113,13 +113,18 @@ class KrakenApi:
         Raises:
             ExchangeError: the class that belongs to the error.
         """
-        errors = _errors(request.path, response)
+        texts = _errors_and_warnings(request.path, response)
+        errors = [text for text in texts if not is_warning(text)]
         if response.status == httpx.codes.OK and not errors:
             return decoded(request.path, response.body, decode)
         error = gravest(errors) if errors else None
-        said = excerpt(", ".join(errors).encode(errors="replace") if errors else response.body)
+        said = excerpt(", ".join(texts).encode(errors="replace") if errors else response.body)
+        kind = _kind(response.status, error)
+        if kind is ErrorKind.ORDER_NOT_FOUND and len(errors) < len(texts):
+            # The warning may say why Kraken does not find it, as where an order is left out.
+            kind = ErrorKind.TRANSIENT
         return error_result(
-            _kind(response.status, error),
+            kind,
             f"{request.path}: HTTP {response.status}, {said}{_where(response.status, error)}",
             hint=REFUSAL_HINT,
             pause_seconds=_pause_seconds(response, error),
@@ -143,19 +148,18 @@ class KrakenApi:
         return ()
 
 
-def _errors(path: str, response: HttpResponse) -> Sequence[str]:
-    """Return the errors in an answer, without warnings.
+def _errors_and_warnings(path: str, response: HttpResponse) -> Sequence[str]:
+    """Return the errors and warnings in an answer.
 
     Raises:
         Malformed: an answer with HTTP 200 has no list of errors, not even an empty one.
     """
     try:
-        texts = decode_errors(response.body)
+        return decode_errors(response.body)
     except DECODE_ERRORS:
         if response.status != httpx.codes.OK:
             return ()
         raise Malformed(f"{path}: unreadable answer: {excerpt(response.body)}") from None
-    return [text for text in texts if not is_warning(text)]
 
 
 def _kind(status: int, error: str | None) -> ErrorKind:

@@ -297,6 +297,7 @@ async def test_warning_comes_with_an_answer(server: KrakenServer) -> None:
         (errors("EAPI:Invalid signature"), Refused, "Invalid signature"),
         (errors("EGeneral:Permission denied"), Refused, "Permission denied"),
         (errors("EAPI:Feature disabled"), Refused, "Feature disabled"),
+        (errors("WGeneral:Degraded", "EOrder:Unknown order"), Unavailable, "WGeneral:Degraded"),
         (errors("EGeneral:Unknown method"), Refused, "Unknown method"),
         (errors("EService:Unavailable"), Unavailable, "Unavailable"),
         (errors("EService:Busy"), Unavailable, "Busy"),
