@@ -68,14 +68,25 @@ def lookup_result(
     refs: Iterable[OrderRef], found: QueryResult, fetched_at: datetime
 ) -> QueryResult:
     """Return the result of a look-up of `refs`: those that `found` leaves out are `Absent`."""
-    absent: dict[OrderRef, Answer] = {
-        ref: Absent(
-            symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at
-        )
+    left_out: dict[OrderRef, Answer] = {
+        ref: absent(ref, fetched_at)
         for ref in refs
         if ref not in found.answers and ref not in found.failures
     }
-    return replace(found, answers={**found.answers, **absent})
+    return replace(found, answers={**found.answers, **left_out})
+
+
+def absent(ref: OrderRef, fetched_at: datetime) -> Absent:
+    """Return the answer for an order that the exchange says it does not have."""
+    return Absent(symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at)
+
+
+def unknown_symbol_reason(text: str) -> str:
+    """Return why orders of a symbol cannot be asked about; `text` is the exchange's refusal."""
+    return (
+        "the exchange does not list this symbol, or no longer: it was delisted, renamed, or is"
+        f" misspelt; {text}"
+    )
 
 
 def firewall_reason(text: str) -> str:

@@ -7,7 +7,7 @@ An order that cannot be read fails alone.
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.domain.report import Absent, Answer, Archived, OrderFault
+from reconciler.domain.report import Answer, Archived, OrderFault
 from reconciler.errors import Malformed, Refused, Unavailable, UnreadableRow
 from reconciler.exchanges.api_client import ApiResponse
 from reconciler.exchanges.api_errors import BAD_REQUEST_HINT, ErrorKind, ErrorResponse
@@ -26,9 +26,11 @@ from reconciler.exchanges.json_answers import UnreadableOrder
 from reconciler.exchanges.query_plan.queries import HistoryPage, ListOpenOrders, ListOrdersFrom
 from reconciler.exchanges.query_result import (
     QueryResult,
+    absent,
     firewall_reason,
     order_fault,
     result_of_rows,
+    unknown_symbol_reason,
 )
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH
 
@@ -153,7 +155,7 @@ def _result_of_list_error(
     """
     match error.kind:
         case ErrorKind.UNKNOWN_SYMBOL if query.symbol is not None:
-            reason = _unknown_symbol_reason(error)
+            reason = unknown_symbol_reason(error.text)
         case ErrorKind.BAD_PARAMETER if query.symbol is None or not _is_illegal_symbol(error):
             raise Refused(error.text, hint=BAD_REQUEST_HINT)
         case ErrorKind.BAD_PARAMETER:
@@ -172,9 +174,7 @@ def _answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) 
     """
     match error.kind:
         case ErrorKind.ORDER_NOT_FOUND:
-            return Absent(
-                symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at
-            )
+            return absent(ref, fetched_at)
         case ErrorKind.ORDER_ARCHIVED:
             # errors.md, -2026. How far to believe it is up to `decide`: Binance has also sent it
             # for fresh orders (CHANGELOG.md, 2023-07-11 and 2023-12-04; read 2026-11-27).
@@ -182,7 +182,7 @@ def _answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) 
                 symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at
             )
         case ErrorKind.UNKNOWN_SYMBOL:
-            return order_fault(ref, _unknown_symbol_reason(error), fetched_at)
+            return order_fault(ref, unknown_symbol_reason(error.text), fetched_at)
         case ErrorKind.FIREWALL:
             return firewall_fault(ref, error.text, fetched_at)
         case ErrorKind.BAD_PARAMETER if error.parameter in {None, "symbol", "orderId"}:
@@ -191,13 +191,6 @@ def _answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) 
             raise Refused(error.text, hint=BAD_REQUEST_HINT)
         case _:
             raise Unavailable(error.text)
-
-
-def _unknown_symbol_reason(error: ErrorResponse) -> str:
-    return (
-        f"the exchange does not list this symbol, or no longer: it was delisted, renamed, or is"
-        f" misspelt; {error.text}"
-    )
 
 
 def _is_illegal_symbol(error: ErrorResponse) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.domain.report import Absent, Answer, OrderFault
+from reconciler.domain.report import Answer, OrderFault
 from reconciler.errors import RequestRejected, Unavailable
 from reconciler.exchanges.api_errors import ErrorKind, ErrorResponse
 from reconciler.exchanges.base import OrderRef
@@ -22,6 +22,7 @@ from reconciler.exchanges.kraken.raw_orders import (
 from reconciler.exchanges.kraken.reports import to_report
 from reconciler.exchanges.query_result import (
     QueryResult,
+    absent,
     firewall_reason,
     lookup_result,
     result_of_rows,
@@ -78,9 +79,7 @@ def answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) -
     """
     match error.kind:
         case ErrorKind.ORDER_NOT_FOUND:
-            return Absent(
-                symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at
-            )
+            return absent(ref, fetched_at)
         case ErrorKind.FIREWALL:
             return order_fault(ref, firewall_reason(error.text), fetched_at)
         case ErrorKind.BAD_PARAMETER if is_of_id(str(error.code)):

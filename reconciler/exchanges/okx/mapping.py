@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.domain.report import Absent, Answer
+from reconciler.domain.report import Answer
 from reconciler.errors import Malformed, Refused, Unavailable, UnreadableRow
 from reconciler.exchanges.api_client import ApiResponse
 from reconciler.exchanges.api_errors import BAD_REQUEST_HINT, ErrorKind, ErrorResponse
@@ -19,13 +19,16 @@ from reconciler.exchanges.okx.raw_orders import RawOrder, RawOrders, decode_orde
 from reconciler.exchanges.okx.reports import to_report
 from reconciler.exchanges.query_result import (
     QueryResult,
+    absent,
     firewall_reason,
     lookup_result,
     order_fault,
     result_of_rows,
+    unknown_symbol_reason,
 )
 from reconciler.exchanges.raw_values import MAX_NAME_LENGTH, shown
 
+_FORM = 'a symbol here is written as "BTC-USDT"'
 _PARAMETERS_OF_A_ROW = frozenset({None, "instId", "ordId"})
 
 
@@ -155,7 +158,7 @@ def _result_of_list_error(
             # Something in the request is taken for an attack: the orders are looked up one by one.
             return QueryResult(lookup_only=frozenset(wanted))
         case ErrorKind.UNKNOWN_SYMBOL if symbol is not None:
-            reason = _unknown_symbol_reason(error)
+            reason = unknown_symbol_reason(f"{_FORM}; {error.text}")
         case ErrorKind.BAD_PARAMETER if symbol is not None and error.parameter == "instId":
             reason = error.text
         case ErrorKind.BAD_PARAMETER:
@@ -174,11 +177,9 @@ def _answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) 
     """
     match error.kind:
         case ErrorKind.ORDER_NOT_FOUND:
-            return Absent(
-                symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at
-            )
+            return absent(ref, fetched_at)
         case ErrorKind.UNKNOWN_SYMBOL:
-            return order_fault(ref, _unknown_symbol_reason(error), fetched_at)
+            return order_fault(ref, unknown_symbol_reason(f"{_FORM}; {error.text}"), fetched_at)
         case ErrorKind.FIREWALL:
             return order_fault(ref, firewall_reason(error.text), fetched_at)
         case ErrorKind.BAD_PARAMETER if error.parameter in _PARAMETERS_OF_A_ROW:
@@ -187,10 +188,3 @@ def _answer_of_error(ref: OrderRef, error: ErrorResponse, fetched_at: datetime) 
             raise Refused(error.text, hint=BAD_REQUEST_HINT)
         case _:
             raise Unavailable(error.text)
-
-
-def _unknown_symbol_reason(error: ErrorResponse) -> str:
-    return (
-        "the exchange does not list this symbol, or no longer: it was delisted, renamed, or is"
-        f' misspelt; a symbol here is written as "BTC-USDT"; {error.text}'
-    )

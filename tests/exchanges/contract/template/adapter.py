@@ -11,7 +11,12 @@ from reconciler.exchanges.base import (
 )
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import GetOrder, ListOpenOrders, ManyOrders, Query
-from reconciler.exchanges.query_result import QueryResult, lookup_result, order_fault
+from reconciler.exchanges.query_result import (
+    QueryResult,
+    lookup_result,
+    order_fault,
+    unknown_symbol_reason,
+)
 from reconciler.exchanges.venue_adapter import VenueAdapter
 from reconciler.resilience.fault_isolation import Subject
 from reconciler.settings import Credentials
@@ -118,7 +123,7 @@ class Template(VenueAdapter):
         if not isinstance(response.value, ErrorResponse):
             return result_of_list(wanted, response.value, response.fetched_at)
         if response.value.kind is ErrorKind.UNKNOWN_SYMBOL:
-            reason = f"the exchange does not list this symbol; {response.value.text}"
+            reason = unknown_symbol_reason(response.value.text)
             faults = {ref: order_fault(ref, reason, response.fetched_at) for ref in wanted}
             return QueryResult(answers=faults)
         raise Unavailable(response.value.text)
