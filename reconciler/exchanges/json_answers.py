@@ -171,7 +171,13 @@ class RowReader(Generic[R, Id]):
             as_id: Reads the id of a row that is otherwise unreadable: `number_id` or `text_id`.
             decides_nothing: Attributes of `row` in which two entries of one order may differ, such
                 as the time of the last change.
+
+        Raises:
+            TypeError: the symbol or the id may be of any type. Orders are told apart by them.
         """
+        for field in msgspec.structs.fields(row):
+            if field.name in {"symbol", "order_id"} and field.type in {object, Any}:
+                raise TypeError(f"{row.__name__}.{field.name} must be text or a number, not any")
         self._row = row
         self._symbol = symbol
         self._order_id = order_id

@@ -56,6 +56,17 @@ def read(*rows: object) -> list[Any]:
     return list(ROWS.read_all(rows_in(parsed, "data")))
 
 
+def test_row_whose_id_or_symbol_may_be_anything_is_refused_when_the_module_loads() -> None:
+    """Two orders are told apart by them: a list there would end the whole answer."""
+    for name in ("symbol", "order_id"):
+        row = msgspec.defstruct(
+            "Row", [(one, object if one == name else str) for one in ("symbol", "order_id")]
+        )
+
+        with pytest.raises(TypeError, match=rf"Row.{name} must be text or a number"):
+            RowReader(row, symbol="symbol", order_id="order_id", as_id=text_id)
+
+
 def test_unreadable_row_fails_alone_and_is_named() -> None:
     good, bad, nameless = read(a_row("1"), a_row("2", filled=None), {"symbol": 1})
 

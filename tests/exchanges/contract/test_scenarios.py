@@ -129,7 +129,7 @@ def test_every_status_of_ours_is_met_or_said_not_to_occur(dialect: Dialect) -> N
 
 
 async def test_unknown_word_has_no_status_and_harms_no_other_order(opened: Venue) -> None:
-    orders = many(opened.dialect, 3)
+    orders = many(opened.dialect, 3, opened.dialect.word_of_full_rows)
     orders[1] = replace(orders[1], word="FROZEN_IN_2027")
     opened.server.holds(*orders)
 
@@ -139,7 +139,7 @@ async def test_unknown_word_has_no_status_and_harms_no_other_order(opened: Venue
     assert report_of(found, orders[1]).status is None
     assert report_of(found, orders[1]).word == "FROZEN_IN_2027"
     for good in (orders[0], orders[2]):
-        assert_true(report_of(found, good), good, opened.dialect.open_case)
+        assert_true(report_of(found, good), good, opened.dialect.case_of(good.word))
 
 
 async def test_partial_fill_of_a_canceled_order_is_kept(opened: Venue) -> None:
@@ -621,7 +621,7 @@ async def test_missing_field_that_decides_nothing_is_no_fault(opened: Venue, cas
 
 @for_each(lambda dialect: {name: name for name in dialect.decides})
 async def test_order_without_a_field_that_decides_fails_alone(opened: Venue, case: str) -> None:
-    orders = many(opened.dialect, 3)
+    orders = many(opened.dialect, 3, opened.dialect.word_of_full_rows)
     orders[1] = replace(orders[1], changes={case: MISSING})
     opened.server.holds(*orders)
 
