@@ -198,8 +198,8 @@ class Dialect(ABC):
         one_by_one: "open", "ended", both or none: the orders of which the venue has neither a list
             nor a look-up of several, so that each takes a request of its own.
         has_quote_sized: False if no order of the venue is sized in quote currency.
-        word_of_full_rows: The word of orders that are looked up, where the rows of lists lack fields
-            of `decides`; None if all rows are alike.
+        word_of_full_rows: The word of orders that are looked up, where the rows of lists lack
+            fields of `decides`; None if all rows are alike.
         asks_by_id_alone: True if its look-ups name no symbol.
         account_identity: What names the account in `fetch_account`.
     """
