@@ -15,8 +15,8 @@ MAX_NAME_BYTES = 63
 
 PARAMETER = ":value"
 
-_TOKEN = re.compile(
-    r"""
+# Compiled when a file is read, not at import: that takes longer than to import all else here.
+_GRAMMAR = r"""
     (?P<comment> -- | /\* )
   | (?P<text> [eE] ' (?: [^'\\] | \\. | '' )* '
       | (?: [bBxXnN] | [uU]& )? ' (?: [^'] | '' )* '
@@ -32,18 +32,13 @@ _TOKEN = re.compile(
   | (?P<opening> [(\[] )
   | (?P<closing> [)\]] )
   | (?P<other> . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""
 
 _BLANKS = " \t\n\r\f\v"
-_NAME_PART = re.compile(
-    r"""[ \t\n\r\f\v]*
+_NAME_PART = r"""[ \t\n\r\f\v]*
     (?: " (?P<quoted> (?: [^"] | "" )+ ) "
       | (?P<plain> [A-Za-z_\x80-\U0010ffff] [A-Za-z0-9_$\x80-\U0010ffff]* ) )
-    [ \t\n\r\f\v]*""",
-    re.VERBOSE,
-)
+    [ \t\n\r\f\v]*"""
 _TO_SMALL_LETTERS = {ord("A") + number: ord("a") + number for number in range(26)}
 
 
@@ -83,7 +78,8 @@ def _name_parts(text: str) -> list[str]:
     """Return the parts of a name with dots; none if it is no name."""
     parts: list[str] = []
     position = 0
-    while found := _NAME_PART.match(text, position):
+    pattern = re.compile(_NAME_PART, re.VERBOSE)
+    while found := pattern.match(text, position):
         quoted, plain = found["quoted"], found["plain"]
         name = quoted.replace('""', '"') if plain is None else plain.translate(_TO_SMALL_LETTERS)
         parts.append(cut_name(name))
@@ -108,8 +104,8 @@ def condition_flaws(text: str) -> list[Flaw]:
 def query_flaws(text: str) -> list[Flaw]:
     """Return what a query for one value, with the parameter `:value`, may not have."""
     flaws = list(_flaws(text, parameters=frozenset({PARAMETER})))
-    words = [found[0].lower() for found in _TOKEN.finditer(text) if found.lastgroup == "word"]
-    parameters = {found[0] for found in _TOKEN.finditer(text) if found.lastgroup == "parameter"}
+    words = [found[0].lower() for found in _tokens(text) if found.lastgroup == "word"]
+    parameters = {found[0] for found in _tokens(text) if found.lastgroup == "parameter"}
     if not words or words[0] != "select" or text.lstrip(_BLANKS)[:6].lower() != "select":
         flaws.append(
             Flaw(
@@ -134,6 +130,10 @@ def query_flaws(text: str) -> list[Flaw]:
     return flaws
 
 
+def _tokens(text: str) -> Iterator[re.Match[str]]:
+    return re.finditer(_GRAMMAR, text, re.VERBOSE | re.DOTALL)
+
+
 def _locks(words: list[str]) -> bool:
     kinds = {"update", "no", "share", "key"}
     return any(one == "for" and two in kinds for one, two in pairwise(words))
@@ -142,7 +142,7 @@ def _locks(words: list[str]) -> bool:
 def _flaws(text: str, *, parameters: frozenset[str]) -> Iterator[Flaw]:
     found: set[str] = set()
     open_brackets: list[str] = []
-    for token in _TOKEN.finditer(text):
+    for token in _tokens(text):
         match token.lastgroup:
             case "opening":
                 open_brackets.append(token[0])
@@ -187,5 +187,5 @@ def fill_parameter(query: str, sql: str) -> str:
     """Return a query with SQL in the place of its parameter, wherever that stands as one."""
     return "".join(
         sql if found.lastgroup == "parameter" and found[0] == PARAMETER else found[0]
-        for found in _TOKEN.finditer(query)
+        for found in _tokens(query)
     )

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import quote, unquote, urlsplit
 
 from pydantic import SecretStr
@@ -129,7 +130,7 @@ _QUOTED_VALUE = r"""(?:[^"'\\]|\\+[^"'\\])*"""
 _CARD_NUMBER = r"[0-9](?:[ .-]?[0-9]){5,22}"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class _SecretPattern:
     """The form of a secret that is not registered.
 
@@ -145,8 +146,9 @@ class _SecretPattern:
     prefix: str
     value: str
 
-    @property
+    @cached_property
     def regex(self) -> re.Pattern[str]:
+        """Compiled at its first use: most processes never see a text with the keywords."""
         return re.compile(rf"({self.prefix}){self.value}", re.IGNORECASE)
 
 
@@ -290,9 +292,6 @@ _NAMED_SECRETS = (
     _SecretPattern(keywords=_NAME_KEYWORDS, prefix=rf"<[\w:.-]*{_NAME}>", value=r"[^<]+"),
 )
 
-_UNNAMED_REGEXES = tuple((pattern.keywords, pattern.regex) for pattern in _UNNAMED_SECRETS)
-_NAMED_REGEXES = tuple((pattern.keywords, pattern.regex) for pattern in _NAMED_SECRETS)
-
 _SECRET_NAME = re.compile(_NAME, re.IGNORECASE)
 
 _SEPARATOR = r"(?:[ \u00a0.+-]|%20)"
@@ -331,9 +330,9 @@ class Redactor:
             text = self._registered_regex.sub(MASK, text)
         text = _CARD.sub(_mask_card, text)
         lowered = text.lower()
-        text = _mask_matches(text, lowered, _UNNAMED_REGEXES)
+        text = _mask_matches(text, lowered, _UNNAMED_SECRETS)
         if any(keyword in lowered for keyword in _NAME_KEYWORDS) and _SECRET_NAME.search(lowered):
-            text = _mask_matches(text, lowered, _NAMED_REGEXES)
+            text = _mask_matches(text, lowered, _NAMED_SECRETS)
         return text
 
 
@@ -370,12 +369,10 @@ def is_secret_name(name: object) -> bool:
     return isinstance(name, str) and _SECRET_NAME.search(name) is not None
 
 
-def _mask_matches(
-    text: str, lowered: str, patterns: Iterable[tuple[tuple[str, ...], re.Pattern[str]]]
-) -> str:
-    for keywords, pattern in patterns:
-        if any(keyword in lowered for keyword in keywords):
-            text = pattern.sub(rf"\g<1>{MASK}", text)
+def _mask_matches(text: str, lowered: str, patterns: Iterable[_SecretPattern]) -> str:
+    for pattern in patterns:
+        if any(keyword in lowered for keyword in pattern.keywords):
+            text = pattern.regex.sub(rf"\g<1>{MASK}", text)
     return text
 
 

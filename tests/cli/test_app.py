@@ -238,6 +238,21 @@ def test_what_needs_no_command_imports_none(argument: str) -> None:
     )
 
 
+def test_what_asks_the_running_supervisor_imports_no_database_library() -> None:
+    program = (
+        "import sys\n"
+        "from reconciler.cli import health, scale, status, top\n"
+        "unneeded = ('sqlalchemy', 'psycopg', 'alembic', 'httpx', 'reconciler.store')\n"
+        "print(*(name for name in unneeded if name in sys.modules))\n"
+    )
+
+    imported = subprocess.run(  # noqa: S603  # our own program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert imported.split() == []
+
+
 def _module_that_raises(error: BaseException) -> str:
     """Return the name of a module with a command `fail` that raises `error`."""
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from click.testing import Result
 
-from reconciler import health_report
+from reconciler.health_report import recorded
 from reconciler.telemetry.health import HostState, LastHour, Vitals
 
 from .conftest import Invoke
@@ -244,7 +244,7 @@ def test_what_prevents_a_verdict_is_code_3_with_its_hint(
 def test_a_table_that_is_locked_is_code_3_and_not_a_wait_without_end(
     ask_database: Ask, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health_report, "STATEMENT_SECONDS", 0.5)
+    monkeypatch.setattr(recorded, "STATEMENT_SECONDS", 0.5)
     with psycopg.connect(database_url) as migration:
         migration.execute("LOCK TABLE orders")
 
