@@ -299,16 +299,24 @@ def test_list_without_end_fails() -> None:
     assert outcome.failures.keys() == set(wanted)
 
 
-def test_order_that_differs_on_two_pages_fails_alone() -> None:
+def test_order_that_differs_on_two_pages_is_looked_up() -> None:
     refs, venue = _venue(TWO_PLACES, open_orders=100)
     second = ListOpenOrders(symbol="SYM0", cursor="50")
     shown = venue.answer(second)
     twice = {**shown.answers, refs[0]: a_report(refs[0], executed="1")}
 
-    outcome = search_for(refs, venue, replaced={second: replace(shown, answers=twice)})
+    lookup, now = GetOrder(ref=refs[0]), a_report(refs[0], executed="2")
+    pages: dict[Query, QueryResult] = {
+        second: replace(shown, answers=twice),
+        lookup: QueryResult(answers={refs[0]: now}),
+    }
 
-    assert isinstance(outcome.failures[refs[0]], UnreadableRow)
-    assert outcome.answers.keys() == set(refs[1:])
+    outcome = search_for(refs, venue, replaced=pages)
+
+    assert outcome.failures == {}
+    assert outcome.answers.keys() == set(refs)
+    assert outcome.answers[refs[0]] == now
+    assert outcome.queries.count(lookup) == 1
 
 
 def test_order_that_is_the_same_on_two_pages_is_answered() -> None:

@@ -71,7 +71,8 @@ class Pending:
         is_open_tried, is_ended_tried: True if a list of open, or of ended, orders was read for it.
         likely_ended: How likely it has ended, by the lists read for it; None if none was. It is 1
             if a whole list of open orders left it out.
-        is_lookup_only: True if the venue refuses to list it, or the search uses no lists.
+        is_lookup_only: True if the venue refuses to list it or lists it in two ways, or the search
+            uses no lists.
         batch: The most orders of its next batch; None if the venue's own limit counts.
     """
 
@@ -363,8 +364,6 @@ class _Round:
             self._rejections += 1
             self._rejected_lists.add(replace(query, cursor=None))
             return
-        for ref in before.wanted & result.lookup_only:
-            self._pending[ref] = replace(self._pending[ref], is_lookup_only=True)
         failure = result.failure
         if failure is None:
             try:
@@ -374,7 +373,10 @@ class _Round:
         if failure is not None:
             for ref in before.wanted:
                 self._fail(ref, failure)
-        elif self._choice.is_over(after):
+            return
+        for ref in before.wanted - after.wanted:
+            self._pending[ref] = replace(self._pending[ref], is_lookup_only=True)
+        if self._choice.is_over(after):
             self._end(after)
         else:
             self._traversals.append(after)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.domain import value
 from reconciler.domain.report import Absent, Answer, Report
-from reconciler.errors import Malformed, UnreadableRow
+from reconciler.errors import Malformed
 from reconciler.exchanges.base import Failure, OrderRef
 from reconciler.exchanges.query_plan.queries import ListEndedOrders, ListOpenOrders
 from reconciler.exchanges.query_result import QueryResult
@@ -27,7 +27,7 @@ class Traversal:
 
     Attributes:
         query: Asks for the next page.
-        wanted: The orders for which the list is read.
+        wanted: The orders for which the list is read, without those that it leaves to look-ups.
         answers, failures: What the pages so far said about them.
         cursors: The cursors of all pages so far.
         pages: How many pages were read.
@@ -59,21 +59,21 @@ class Traversal:
     def after_page(self, result: QueryResult) -> "Traversal":
         """Return the walk after a page that did not fail.
 
+        An order that the page shows otherwise than an earlier one is not wanted from this list any
+        more: it changed meanwhile, and moved on to this page. Its own look-up tells.
+
         Raises:
             Malformed: the list does not end.
         """
-        wanted = self.wanted - result.lookup_only
+        wanted = self.wanted - result.lookup_only - self._contradicted_by(result)
         answers = {ref: answer for ref, answer in self.answers.items() if ref in wanted}
         failures = {ref: failure for ref, failure in self.failures.items() if ref in wanted}
         failures |= {ref: failure for ref, failure in result.failures.items() if ref in wanted}
-        for ref, answer in result.answers.items():
-            if ref not in wanted or isinstance(answer, Absent):
-                continue
-            if ref in answers and not _is_same(answers[ref], answer):
-                failures[ref] = UnreadableRow(
-                    f"order {ref.external_order_id} stands on two pages of a list, which differ"
-                )
-            answers[ref] = answer
+        answers |= {
+            ref: answer
+            for ref, answer in result.answers.items()
+            if ref in wanted and not isinstance(answer, Absent)
+        }
         for ref in failures:
             answers.pop(ref, None)
         after = replace(
@@ -88,6 +88,15 @@ class Traversal:
             is_complete=result.next_cursor is None,
         )
         return replace(after, found_on_last=max(0, after.found - self.found))
+
+    def _contradicted_by(self, result: QueryResult) -> frozenset[OrderRef]:
+        return frozenset(
+            ref
+            for ref, answer in result.answers.items()
+            if ref in self.answers
+            and not isinstance(answer, Absent)
+            and not _is_same(self.answers[ref], answer)
+        )
 
     def _next_cursor(self, result: QueryResult) -> str | None:
         """Return the cursor of the next page.
