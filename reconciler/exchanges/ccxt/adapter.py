@@ -7,14 +7,16 @@
 
 Guarantees:
 1. An order gets an answer only from an order of its own id and market, or from its own look-up.
-2. "Not found" is only what ccxt raises as `OrderNotFound` for the order's own look-up.
+2. "Not found" is only what ccxt raises as `OrderNotFound` for the order's own look-up: because the
+   answer names that error, or finds no order in an answer of the form that the exchange's have. A
+   page of HTML has no order either.
 3. ccxt neither waits nor retries by itself: our limits, our retries and our breaker do.
 4. Every exception of ccxt becomes one of ours; its text carries no signature and no key.
 5. The account is refused for a denied request only if the key is denied another market, too.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -33,7 +35,6 @@ from reconciler.errors import (
     RateLimited,
     Refused,
     RequestRejected,
-    Unavailable,
     UnreadableRow,
 )
 from reconciler.exchanges.base import (
@@ -48,8 +49,15 @@ from reconciler.exchanges.base import (
 )
 from reconciler.exchanges.ccxt.client import (
     COST_SCALE,
+    TRAFFIC,
+    Shape,
+    Traffic,
+    has_list,
+    http_status_of,
+    is_stated,
     open_client,
     retry_after_seconds,
+    shape_of,
     use_nonce,
 )
 from reconciler.exchanges.ccxt.errors import (
@@ -61,9 +69,10 @@ from reconciler.exchanges.ccxt.errors import (
     translate,
 )
 from reconciler.exchanges.ccxt.facts import (
-    CLOSED_ORDERS,
     OPEN_ORDERS,
+    PAGING,
     REQUESTS,
+    ended_orders_of,
     lookups_of,
     queries_of,
 )
@@ -73,7 +82,8 @@ from reconciler.exchanges.ccxt.symbols import SpotMarkets
 from reconciler.exchanges.order_search import OrderSearch
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import GetOrder, ListEndedOrders, ListOpenOrders, Query
-from reconciler.exchanges.query_result import QueryResult
+from reconciler.exchanges.query_result import QueryResult, order_fault
+from reconciler.exchanges.raw_values import shown
 from reconciler.exchanges.request_policy import LivenessCheck, Sender
 from reconciler.exchanges.server_clock import ServerClock, milliseconds, offset_of
 from reconciler.exchanges.spelling import as_called, request_refs
@@ -84,15 +94,8 @@ from reconciler.settings import Credentials
 
 REQUESTS_AT_ONCE = 4
 
-
-@dataclass(slots=True)
-class _Spent:
-    """The cost of the requests that one call of ccxt sends, in ccxt's units."""
-
-    cost: float = 0.0
-
-
-_SPENT: ContextVar[_Spent] = ContextVar("_SPENT")
+_ORDER_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:+=|-]{0,99}")
+"""ccxt puts an id into a path as it is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,6 +105,13 @@ class _OrderError:
     kind: ErrorKind
     text: str
     hint: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Nothing:
+    """An answer in which ccxt found no order; `shape` is its form, None if it is no JSON."""
+
+    shape: Shape | None
 
 
 class CcxtBridge:
@@ -130,6 +140,7 @@ class CcxtBridge:
         self._costs: dict[str, int] = {}
         self._markets: SpotMarkets | None = None
         self._readable_symbol: str | None = None
+        self._shapes: set[Shape] = set()
         self._error = load_errors().BaseError
         self._ccxt = open_client(
             venue.name.partition(":")[2],
@@ -137,8 +148,9 @@ class CcxtBridge:
             base_url=venue.base_url,
             now_ms=lambda: milliseconds(self._clock() + self._offset),
         )
-        self._ccxt.throttle = _note_cost
         self._lookups = lookups_of(self._ccxt)
+        self._ended_orders = ended_orders_of(self._ccxt)
+        self._paging = PAGING.get(self._ccxt.id)
         self._search = OrderSearch(
             plan=AnyIds(queries=queries_of(self._ccxt)),
             run=self._run,
@@ -158,10 +170,14 @@ class CcxtBridge:
         except (ExchangeError, BreakerOpen, NotSent) as failure:
             return LookupResult(failures=dict.fromkeys(refs, failure))
         asked = request_refs(refs, self.request_symbol)
-        unlisted = {ref for ref in asked.requested if ref.symbol not in markets.symbols}
-        found = await self._search.find(ref for ref in asked.requested if ref not in unlisted)
         now = self._clock()
-        found.answers.update((ref, _unlisted(ref, now)) for ref in unlisted)
+        faults = {
+            ref: fault
+            for ref in asked.requested
+            if (fault := _fault_of(ref, markets, now)) is not None
+        }
+        found = await self._search.find(ref for ref in asked.requested if ref not in faults)
+        found.answers.update(faults)
         return as_called(found, asked.spellings)
 
     async def try_requests(self, ref: OrderRef) -> Sequence[RequestTrial]:
@@ -175,14 +191,16 @@ class CcxtBridge:
             ExchangeError: the exchange did not answer, or refused the credentials.
         """
         markets = await self._loaded_markets()
-        if not markets.symbols:
-            raise Unavailable("the exchange lists no spot market")
         symbol = self._readable_symbol or min(markets.symbols)
         answer = await self._call(OPEN_ORDERS, symbol)
         if _is_kind(answer, ErrorKind.NOT_SUPPORTED):
-            answer = await self._call(self._lookups[0], self._venue.absent_order_id, symbol)
+            lookup = self._lookups[0]
+            absent = lookup.arguments(self._venue.absent_order_id, symbol)
+            answer = await self._call(lookup.method, *absent)
         if isinstance(answer, _OrderError) and answer.kind is not ErrorKind.ORDER_NOT_FOUND:
             raise _failure_of(answer)
+        if isinstance(answer, _Nothing) and not has_list(answer.shape):
+            self._require_known_form(answer)
         return Account(identity=None, clock_offset=await self._server_clock.offset())
 
     async def fetch_clock_offset(self) -> timedelta:
@@ -224,27 +242,56 @@ class CcxtBridge:
             )
             if isinstance(loaded, _OrderError):
                 raise _failure_of(loaded)
-            self._markets = SpotMarkets(loaded.values())
+            markets = SpotMarkets([] if isinstance(loaded, _Nothing) else loaded.values())
+            if not markets.symbols:
+                self._shapes.clear()
+                raise Malformed("the exchange lists no spot market")
+            self._markets = markets
         return self._markets
 
     async def _run(self, query: Query, wanted: frozenset[OrderRef]) -> QueryResult:
         fetched_at = self._clock()
         match query:
             case GetOrder(ref=ref, step=step):
+                lookup = self._lookups[step]
                 answer = await self._ask_about(
                     (ref.symbol, ref.external_order_id),
-                    *(self._lookups[step], ref.external_order_id, ref.symbol),
+                    lookup.method,
+                    *lookup.arguments(ref.external_order_id, ref.symbol),
                 )
+                if isinstance(answer, _Nothing):
+                    self._require_known_form(answer)
+                    return QueryResult(answers={ref: _absent(ref, fetched_at)})
                 return _result_of_lookup(ref, answer, fetched_at)
-            case ListOpenOrders(symbol=str() as symbol):
-                answer = await self._ask_about((symbol,), OPEN_ORDERS, symbol)
-            case ListEndedOrders(symbol=str() as symbol):
-                answer = await self._ask_about((symbol,), CLOSED_ORDERS, symbol)
+            case ListOpenOrders(symbol=str() as symbol, cursor=cursor):
+                orders = await self._page(OPEN_ORDERS, symbol, cursor)
+            case ListEndedOrders(symbol=str() as symbol, cursor=cursor) if self._ended_orders:
+                orders = await self._page(self._ended_orders, symbol, cursor)
             case _:
                 raise AssertionError(f"{query} was not offered")
-        return _result_of_list(wanted, answer, fetched_at)
+        next_cursor = None if self._paging is None else self._paging.next_cursor(orders)
+        return _result_of_page(wanted, orders, fetched_at, next_cursor)
 
-    async def _ask_about(self, subject: Subject, name: str, *arguments: str) -> Any:
+    async def _page(self, name: str, symbol: str, cursor: str | None) -> Sequence[Any]:
+        """Return a page of a list.
+
+        Raises:
+            RequestRejected: the exchange refuses to list.
+        """
+        arguments: tuple[object, ...] = ()
+        if self._paging is not None:
+            parameters = {} if cursor is None else {self._paging.parameter: cursor}
+            arguments = (None, self._paging.size, parameters)
+        answer = await self._ask_about((symbol,), name, symbol, *arguments)
+        if isinstance(answer, _OrderError):
+            raise RequestRejected(answer.text)
+        if isinstance(answer, _Nothing):
+            return []
+        if not isinstance(answer, list):
+            raise Malformed("the answer is no list of orders")
+        return answer
+
+    async def _ask_about(self, subject: Subject, name: str, *arguments: object) -> Any:
         """Call a method of ccxt about a symbol, or an order of it.
 
         Raises:
@@ -256,7 +303,7 @@ class CcxtBridge:
         if _is_kind(answer, ErrorKind.DENIED):
             await self._require_readable_other(symbol, answer)
             raise RequestRejected(f"{answer.text}; the key may read orders of other markets")
-        if not isinstance(answer, _OrderError):
+        if not isinstance(answer, _OrderError | _Nothing):
             self._readable_symbol = symbol
         return answer
 
@@ -274,7 +321,7 @@ class CcxtBridge:
         if isinstance(answer, _OrderError):
             raise Refused(denial.text, hint=denial.hint)
 
-    async def _call(self, name: str, *arguments: str, subject: Subject = EXCHANGE) -> Any:
+    async def _call(self, name: str, *arguments: object, subject: Subject = EXCHANGE) -> Any:
         """Call a method of ccxt with a signed request; once more if its timestamp is refused."""
         turn = NonceTurn(self._nonces) if self._venue.needs_nonce else None
         send = partial(self._attempt, name, *arguments, turn=turn)
@@ -299,36 +346,53 @@ class CcxtBridge:
         self._offset = await self._server_clock.offset()
         return await call()
 
-    async def _attempt(self, name: str, *arguments: str, turn: NonceTurn | None = None) -> Any:
+    async def _attempt(self, name: str, *arguments: object, turn: NonceTurn | None = None) -> Any:
         """Call a method of ccxt, and note what it cost. `turn` has the nonce of its request.
 
         Raises:
             ExchangeError: ccxt raised something that is no answer about an order or a symbol.
         """
-        spent = _Spent()
-        _SPENT.set(spent)
+        traffic = Traffic()
+        TRAFFIC.set(traffic)
         if turn is not None:
             use_nonce(self._ccxt, turn.nonce)
         method: Callable[..., Awaitable[Any]] = getattr(self._ccxt, name)
         try:
-            return await method(*arguments)
+            result = await method(*arguments)
         except self._error as error:
             kind = kind_of(error)
+            if kind is ErrorKind.ORDER_NOT_FOUND and not is_stated(error):
+                return _Nothing(shape=_last_shape(traffic))
             if kind in ABOUT_THE_REQUEST:
                 return _OrderError(kind=kind, text=error_text(error), hint=hint_of(error))
             raise self._translated(error) from None
         except Exception as error:  # noqa: BLE001 - ccxt's parsers raise anything for what they do not expect
             raise Malformed(f"ccxt cannot read the answer ({type(error).__name__})") from None
         finally:
-            self._costs[name] = max(1, ceil(spent.cost * COST_SCALE))
+            self._costs[name] = max(1, ceil(traffic.cost * COST_SCALE))
+        if not result:
+            return _Nothing(shape=_last_shape(traffic))
+        if name != "fetch_time":
+            self._shapes.update(filter(None, map(shape_of, traffic.answers)))
+        return result
+
+    def _require_known_form(self, nothing: _Nothing) -> None:
+        """Believe that there is no order only an answer of a form in which others were found.
+
+        Raises:
+            Malformed: it may be a page of HTML, or the answer of another service.
+        """
+        shape = nothing.shape
+        if shape is None or not any(shape >= known for known in self._shapes):
+            raise Malformed("ccxt finds no order in an answer that has not the exchange's form")
 
     def _translated(self, error: Exception) -> ExchangeError:
-        """Return our error. A time that the exchange has given to wait is kept, if it is longer."""
-        ours = translate(error)
+        """Return our error. A time that the exchange has given to wait is kept."""
+        ours = translate(error, http_status_of(error))
         if isinstance(ours, RateLimited):
             # No other answer can have come in between: nothing was awaited since.
             told = retry_after_seconds(self._ccxt)
-            ours.retry_after_seconds = max(ours.retry_after_seconds, told)
+            ours.retry_after_seconds = told or ours.retry_after_seconds
         return ours
 
     def _cost_of(self, name: str) -> Mapping[str, int]:
@@ -346,9 +410,16 @@ class CcxtBridge:
         return offset_of(server_time_ms, half_way)
 
 
-async def _note_cost(cost: float | None = None) -> None:
-    """Take the place of ccxt's own throttle: count the cost of a request, and never wait."""
-    _SPENT.get().cost += 1.0 if cost is None else float(cost)
+def _last_shape(traffic: Traffic) -> Shape | None:
+    return shape_of(traffic.answers[-1]) if traffic.answers else None
+
+
+def _fault_of(ref: OrderRef, markets: SpotMarkets, now: datetime) -> OrderFault | None:
+    if ref.symbol not in markets.symbols:
+        return _unlisted(ref, now)
+    if _ORDER_ID.fullmatch(ref.external_order_id) is None:
+        return order_fault(ref, "no exchange has such an id", now)
+    return None
 
 
 def _is_kind(answer: Any, kind: ErrorKind) -> bool:
@@ -367,15 +438,20 @@ def _result_of_lookup(ref: OrderRef, answer: Any, fetched_at: datetime) -> Query
 
     Raises:
         RequestRejected: the exchange cannot be asked about it.
+        Malformed: the answer is no order.
         UnreadableRow: it is another order, or cannot be read.
     """
     if isinstance(answer, _OrderError):
         return QueryResult(answers={ref: _answer_of_error(ref, answer, fetched_at)})
-    if not _is_order(ref, answer):
-        raise UnreadableRow(
-            f"asked for order {ref.external_order_id} of {ref.symbol}, the answer is about another"
-        )
-    return QueryResult(answers={ref: to_report(ref, answer, fetched_at)})
+    orders = answer if isinstance(answer, list) else [answer]
+    if not all(isinstance(order, Mapping) and order.get("id") for order in orders):
+        raise Malformed(f"asked for {shown(ref)}, there is no order in the answer")
+    if not all(_is_order(ref, order) for order in orders):
+        raise UnreadableRow(f"asked for {shown(ref)}, the answer is about another")
+    reports = {to_report(ref, order, fetched_at) for order in orders}
+    if len(reports) > 1:
+        raise UnreadableRow(f"{shown(ref)} is reported in two ways")
+    return QueryResult(answers={ref: reports.pop()})
 
 
 def _answer_of_error(ref: OrderRef, error: _OrderError, fetched_at: datetime) -> Answer:
@@ -383,21 +459,24 @@ def _answer_of_error(ref: OrderRef, error: _OrderError, fetched_at: datetime) ->
         return _unlisted(ref, fetched_at)
     if error.kind is not ErrorKind.ORDER_NOT_FOUND:
         raise RequestRejected(error.text)
+    return _absent(ref, fetched_at)
+
+
+def _absent(ref: OrderRef, fetched_at: datetime) -> Absent:
     return Absent(symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at)
 
 
-def _result_of_list(wanted: Iterable[OrderRef], answer: Any, fetched_at: datetime) -> QueryResult:
-    """Return the result of a list for the `wanted` orders. It says nothing about any other.
-
-    Raises:
-        RequestRejected: the exchange refuses to list.
-    """
-    if isinstance(answer, _OrderError):
-        raise RequestRejected(answer.text)
+def _result_of_page(
+    wanted: Iterable[OrderRef],
+    orders: Sequence[Any],
+    fetched_at: datetime,
+    next_cursor: str | None,
+) -> QueryResult:
+    """Return what a page of a list says of the `wanted` orders. It says nothing about any other."""
     answers: dict[OrderRef, Answer] = {}
     failures: dict[OrderRef, Failure] = {}
     for ref in wanted:
-        listed = [order for order in answer if _is_order(ref, order)]
+        listed = [order for order in orders if _is_order(ref, order)]
         if not listed:
             continue
         try:
@@ -408,13 +487,15 @@ def _result_of_list(wanted: Iterable[OrderRef], answer: Any, fetched_at: datetim
         if len(reports) == 1:
             answers[ref] = reports.pop()
         else:
-            failures[ref] = UnreadableRow(f"order {ref.external_order_id} is listed in two ways")
-    return QueryResult(answers=answers, failures=failures, listed=len(answer))
+            failures[ref] = UnreadableRow(f"{shown(ref)} is listed in two ways")
+    return QueryResult(
+        answers=answers, failures=failures, listed=len(orders), next_cursor=next_cursor
+    )
 
 
 def _is_order(ref: OrderRef, order: Mapping[str, Any]) -> bool:
     """Return True for the order of `ref`. One that ccxt cannot parse may not name its market."""
-    return order.get("id") == ref.external_order_id and order.get("symbol") in {ref.symbol, None}
+    return order.get("id") == ref.external_order_id and order.get("symbol") in (ref.symbol, None)
 
 
 def _unlisted(ref: OrderRef, fetched_at: datetime) -> OrderFault:

@@ -8,6 +8,7 @@ cost the whole list.
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 
 from reconciler.exchanges.ccxt.modules import load_class, load_errors
 from reconciler.exchanges.ccxt.statuses import own_word
-from reconciler.exchanges.json_answers import parse_exact
+from reconciler.exchanges.json_answers import parse_exact, text_id
 from reconciler.exchanges.raw_values import SIGNED_QUANTITY
 from reconciler.settings import Credentials
 
@@ -84,6 +85,7 @@ def open_client(
     client.options["fetchMarkets"] = _only_spot(client.options.get("fetchMarkets"))
     if base_url != api_address(client):
         client.urls["api"] = _moved(client.urls["api"], base_url, client)
+    _note_answers(client)
     _refuse_unsigned(client)
     _follow_no_redirect(client)
     _keep_raw_facts(client)
@@ -119,6 +121,77 @@ def _only_spot(option: Any) -> Any:
     if isinstance(option, Mapping) and "types" in option:
         return {**option, "types": ["spot"]}
     return ["spot"] if isinstance(option, list) else option
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What one call of a method of ccxt has sent, and was answered.
+
+    Attributes:
+        cost: Of its requests, in ccxt's units.
+        answers: As parsed from JSON; the text itself if it is none.
+    """
+
+    cost: float = 0.0
+    answers: list[Any] = field(default_factory=list)
+
+
+TRAFFIC: ContextVar[Traffic] = ContextVar("TRAFFIC")
+
+
+def is_stated(error: Exception) -> bool:
+    """Return True if the exchange's answer names the error; False if ccxt found no order in it."""
+    return http_status_of(error) is not None
+
+
+def http_status_of(error: Exception) -> int | None:
+    """Return the HTTP status of the answer that names the error."""
+    return getattr(error, "http_status", None)
+
+
+def _note_answers(client: Any) -> None:
+    """Note what is sent and answered. ccxt neither waits for its own rate limit."""
+    fetch, handle_errors = client.fetch, client.handle_errors
+
+    async def throttle(cost: float | None = None) -> None:
+        TRAFFIC.get().cost += 1.0 if cost is None else float(cost)
+
+    async def fetched(*arguments: Any, **named: Any) -> Any:
+        answer = await fetch(*arguments, **named)
+        TRAFFIC.get().answers.append(answer)
+        return answer
+
+    def handled(status: int, *arguments: Any) -> Any:
+        try:
+            return handle_errors(status, *arguments)
+        except Exception as error:
+            error.http_status = status  # type: ignore[attr-defined] # ccxt's have no slots
+            raise
+
+    client.throttle, client.fetch, client.handle_errors = throttle, fetched, handled
+
+
+Shape = frozenset[tuple[str, str]]
+
+
+def shape_of(answer: Any) -> Shape | None:
+    """Return the fields of an answer with what they contain; None if it is no answer in JSON."""
+    match answer:
+        case list():
+            return frozenset({("", "list")})
+        case dict() if answer:
+            return frozenset((name, _container(value)) for name, value in answer.items())
+        case _:
+            return None
+
+
+def has_list(shape: Shape | None) -> bool:
+    """Return True if an answer of the form may be a list without any row."""
+    return shape is not None and any(container == "list" for _, container in shape)
+
+
+def _container(value: object) -> str:
+    return type(value).__name__ if isinstance(value, dict | list) else "value"
 
 
 def _refuse_unsigned(client: Any) -> None:
@@ -181,38 +254,76 @@ def _keep_raw_facts(client: Any) -> None:
     """Wrap the parser of `client`. Parsing never awaits, so one order is parsed at a time."""
     parse_order, safe_order = client.parse_order, client.safe_order
     parse_status: Any = getattr(client, "parse_order_status", None)
-    raw, numbers = RawFacts(exchange_id=client.id), frozenset[Decimal]()
+    word: str | None = None
+    read: Mapping[str, Decimal] = {}
 
-    def keep_word(word: Any, *rest: Any) -> Any:
-        raw.word = raw.word or (word if isinstance(word, str) else None)
-        return parse_status(word, *rest)
+    def keep_word(text: Any, *rest: Any) -> Any:
+        nonlocal word
+        word = word or (text if isinstance(text, str) else None)
+        return parse_status(text, *rest)
 
-    def is_stated(name: str, number: Decimal) -> bool:
-        # Of a sale an exchange may give the amounts below zero: Bitfinex.
-        return number in numbers or (name in _SIGNED and -number in numbers)
-
-    def keep_stated(order: Any, *rest: Any) -> Any:
-        values = {name: _exact(order.get(name)) for name in _QUANTITIES}
-        raw.stated = {
-            name: one for name, one in values.items() if one is not None and is_stated(name, one)
-        }
+    def keep_read(order: Any, *rest: Any) -> Any:
+        nonlocal read
+        exact = {name: _exact(order.get(name)) for name in _QUANTITIES}
+        read = {name: number for name, number in exact.items() if number is not None}
         return safe_order(order, *rest)
 
-    def parse(order: Any, market: Any = None) -> Any:
-        nonlocal raw, numbers
-        raw, numbers = RawFacts(exchange_id=client.id), frozenset(_numbers_in(order))
+    def read_from(row: Any, market: Any) -> Any:
+        """Parse a row; `word` and `read` are what the parser found in it."""
+        nonlocal word, read
+        word, read = None, {}
+        return parse_order(row, market)
+
+    def is_zero_invented(row: Any, market: Any) -> bool:
+        """Return True if the parser finds nothing executed in a row without any zero, too."""
         try:
-            parsed = parse_order(order, market)
+            read_from(_without_zeros(row), market)
+        except Exception:  # noqa: BLE001 - it cannot read one that is not zero
+            return False
+        return read.get("filled") == 0
+
+    def parse(row: Any, market: Any = None) -> Any:
+        raw = RawFacts(exchange_id=client.id)
+        try:
+            parsed = read_from(row, market)
         except Exception as error:  # noqa: BLE001 - one order's fault must not cost the list
             raw.unreadable = f"ccxt cannot read it ({type(error).__name__})"
-            parsed = {"id": _text(order, _ID_FIELDS), "symbol": None, "timestamp": 0}
-        raw.word = raw.word or own_word(client.id, order)
+            return {"id": _id_in(row), "symbol": None, "timestamp": 0, RAW: raw}
+        raw.word = word or own_word(client.id, row)
+        raw.stated = _stated(read, frozenset(_numbers_in(row)))
+        if raw.stated.get("filled") == 0 and is_zero_invented(row, market):
+            raw.stated = {name: one for name, one in raw.stated.items() if name != "filled"}
         return {**parsed, RAW: raw}
 
     client.parse_order = parse
-    client.safe_order = keep_stated
+    client.safe_order = keep_read
     if parse_status is not None:
         client.parse_order_status = keep_word
+
+
+def _stated(read: Mapping[str, Decimal], numbers: frozenset[Decimal]) -> Mapping[str, Decimal]:
+    """Return those of the numbers that stand in the row, of a sale perhaps below zero."""
+    return {
+        name: number
+        for name, number in read.items()
+        if number in numbers or (name in _SIGNED and -number in numbers)
+    }
+
+
+_NOT_ZERO = "0.00000012345"
+
+
+def _without_zeros(value: Any, depth: int = 0) -> Any:
+    """Return an exchange's row with another number for every zero."""
+    if depth > _DEEPEST:
+        return value
+    match value:
+        case dict():
+            return {name: _without_zeros(inner, depth + 1) for name, inner in value.items()}
+        case list():
+            return [_without_zeros(inner, depth + 1) for inner in value]
+        case _:
+            return _NOT_ZERO if _exact(value) == 0 else value
 
 
 def _numbers_in(value: Any, depth: int = 0) -> Iterator[Decimal]:
@@ -233,7 +344,9 @@ def _exact(value: Any) -> Decimal | None:
     return Decimal(value) if _NUMBER.fullmatch(str(value)) else None
 
 
-def _text(order: Any, names: tuple[str, ...]) -> str | None:
+def _id_in(order: Any) -> str | None:
     if not isinstance(order, Mapping):
         return None
-    return next((order[name] for name in names if isinstance(order.get(name), str)), None)
+    return next(
+        (found for name in _ID_FIELDS if (found := text_id(order.get(name))) is not None), None
+    )

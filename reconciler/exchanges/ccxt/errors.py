@@ -119,20 +119,27 @@ KEY_HINT = (
 )
 
 
-def kind_of(error: Exception) -> ErrorKind:
+_KIND_BY_HTTP_STATUS: Mapping[int, ErrorKind] = MappingProxyType(
+    {401: ErrorKind.REFUSED, 418: ErrorKind.BANNED, 429: ErrorKind.RATE_LIMITED}
+)
+"""Of an error that ccxt does not distinguish from others: Coinbase's 429, OKX' 50119."""
+
+
+def kind_of(error: Exception, http_status: int | None = None) -> ErrorKind:
     """Return the kind of an exception of ccxt; a class that is new to us has its parent's."""
-    for base in type(error).__mro__:
-        if base.__name__ in ERROR_KINDS:
-            return ERROR_KINDS[base.__name__]
-    return ErrorKind.UNAVAILABLE
+    name = next((base.__name__ for base in type(error).__mro__ if base.__name__ in ERROR_KINDS), "")
+    kind = ERROR_KINDS.get(name, ErrorKind.UNAVAILABLE)
+    if name == "ExchangeError" and http_status is not None:
+        return _KIND_BY_HTTP_STATUS.get(http_status, kind)
+    return kind
 
 
-def translate(error: Exception) -> ExchangeError:
+def translate(error: Exception, http_status: int | None = None) -> ExchangeError:
     """Return our error for an exception of ccxt that is no answer about an order.
 
     `OrderNotFound` and `BadSymbol` become `RequestRejected` where no order was asked for.
     """
-    text, kind = error_text(error), kind_of(error)
+    text, kind = error_text(error), kind_of(error, http_status)
     if kind in {ErrorKind.REFUSED, ErrorKind.DENIED}:
         return Refused(text, hint=hint_of(error))
     if kind in _PAUSE_SECONDS:

@@ -4,8 +4,11 @@ ccxt has one limit for each exchange, `rateLimit`: the milliseconds for a reques
 """
 
 import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from math import floor
+from types import MappingProxyType
 from typing import Any
 
 from reconciler.domain.retention import Retention
@@ -20,8 +23,64 @@ from reconciler.settings import KeyType
 PAGE_SIZE = 50
 """Orders on one page of a list: what ccxt asks for differs, and few exchanges give fewer."""
 
-OPEN_ORDERS, CLOSED_ORDERS = "fetch_open_orders", "fetch_closed_orders"
-"""ccxt's methods for the lists."""
+OPEN_ORDERS = "fetch_open_orders"
+"""ccxt's method for the list of open orders."""
+
+_ENDED_ORDERS = {
+    "fetchCanceledAndClosedOrders": "fetch_canceled_and_closed_orders",
+    "fetchClosedOrders": "fetch_closed_orders",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Paging:
+    """How the next page of a list is asked for.
+
+    Attributes:
+        parameter: Has the cursor of the page.
+        field: Of an order's row, has the cursor of the next page.
+        size: The most orders of a page.
+        is_stated: True if the exchange states the cursor; False if it is the id of the oldest order
+            of a page that is full.
+    """
+
+    parameter: str
+    field: str
+    size: int
+    is_stated: bool = True
+
+    def next_cursor(self, orders: Sequence[Mapping[str, Any]]) -> str | None:
+        """Return the cursor of the page after the one with `orders`; None if there is none."""
+        found = [str(info[self.field]) for info in map(_row_of, orders) if info.get(self.field)]
+        if not found:
+            return None
+        if self.is_stated:
+            return found[0]
+        return min(found, key=lambda text: (len(text), text)) if len(orders) >= self.size else None
+
+
+def _row_of(order: Mapping[str, Any]) -> Mapping[str, Any]:
+    info = order.get("info")
+    return info if isinstance(info, Mapping) else {}
+
+
+PAGING: Mapping[str, Paging] = MappingProxyType(
+    {
+        "bitget": Paging(parameter="idLessThan", field="orderId", size=100, is_stated=False),
+        **dict.fromkeys(
+            ("bybit", "bybiteu", "bybitid"),
+            Paging(parameter="cursor", field="nextPageCursor", size=50),
+        ),
+        "coinbase": Paging(parameter="cursor", field="cursor", size=100),
+        "okx": Paging(parameter="after", field="ordId", size=100, is_stated=False),
+    }
+)
+"""By ccxt's id: where the lists have more than one page for us. Source: `fetch_open_orders` and
+`fetch_canceled_and_closed_orders` of ccxt 4.5.90, which pass these parameters on, read 2026-11-29.
+
+At others one page is read, and what is not on it is looked up: no list says that an order is not
+there.
+"""
 
 REQUESTS = "requests"
 """The one limit, in tenths of a request of cost 1."""
@@ -61,26 +120,61 @@ def venue_of(exchange_id: str) -> Venue:
 def queries_of(client: Any) -> VenueQueries:
     """Return what ccxt can ask the exchange about orders, from the data of its class.
 
-    A list is asked for by symbol, and for one page: how ccxt asks for the next one differs, and
-    some exchanges refuse a list of all symbols, or charge for each.
+    A list is asked for by symbol: some exchanges refuse a list of all symbols, or charge for each.
     """
-    page = PagedList(page_size=PAGE_SIZE, of_symbol=1)
+    paging = PAGING.get(client.id)
+    page = PagedList(page_size=PAGE_SIZE if paging is None else paging.size, of_symbol=1)
     return VenueQueries(
         places=tuple(Place(one_order=1) for _ in lookups_of(client)),
         open_list=page,
-        ended_list=page if client.has.get("fetchClosedOrders") is True else None,
+        ended_list=None if ended_orders_of(client) is None else page,
     )
 
 
-def lookups_of(client: Any) -> tuple[str, ...]:
+def ended_orders_of(client: Any) -> str | None:
+    """Return the method that lists ended orders; None if there is none, or ccxt emulates it."""
+    return next(
+        (method for name, method in _ENDED_ORDERS.items() if client.has.get(name) is True), None
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lookup:
+    """One of ccxt's methods that finds an order by its id.
+
+    Attributes:
+        method: Its name.
+        id_parameter: If it is the method of a list, the parameter that leaves all others out.
+    """
+
+    method: str
+    id_parameter: str | None = None
+
+    def arguments(self, order_id: str, symbol: str) -> tuple[object, ...]:
+        """Return the arguments with which it is called."""
+        if self.id_parameter is None:
+            return (order_id, symbol)
+        return (symbol, None, None, {self.id_parameter: order_id})
+
+
+_BYBIT_ENDED = Lookup(method="fetch_canceled_and_closed_orders", id_parameter="orderId")
+_ENDED_LOOKUPS: Mapping[str, Lookup] = MappingProxyType(
+    dict.fromkeys(("bybit", "bybiteu", "bybitid"), _BYBIT_ENDED)
+)
+"""Instead of `fetchClosedOrder`, which at Bybit finds filled orders only: to ccxt 4.5.90 every
+other that has ended does not exist. Read 2026-11-29."""
+
+
+def lookups_of(client: Any) -> tuple[Lookup, ...]:
     """Return the methods that look up one order by its id, in the order in which they are tried.
 
     Where an exchange keeps open and closed orders apart, ccxt's `fetchOrder` may see only some of
     the closed ones (Bybit's: the last 500), so each place has a method of its own.
     """
     if all(client.has.get(name) is True for name in ("fetchOpenOrder", "fetchClosedOrder")):
-        return ("fetch_open_order", "fetch_closed_order")
-    return ("fetch_order",) if client.has.get("fetchOrder") is True else ()
+        ended = _ENDED_LOOKUPS.get(client.id, Lookup(method="fetch_closed_order"))
+        return (Lookup(method="fetch_open_order"), ended)
+    return (Lookup(method="fetch_order"),) if client.has.get("fetchOrder") is True else ()
 
 
 def _limit(client: Any) -> RateLimit:

@@ -35,8 +35,10 @@ def to_report(ref: OrderRef, order: Mapping[str, Any], fetched_at: datetime) -> 
     raw: RawFacts = order[RAW]
     if raw.unreadable is not None:
         raise UnreadableRow(f"{shown(ref)}: {raw.unreadable}")
-    executed = _executed(ref, raw.stated)
     theirs = _text(order.get("status"))
+    if raw.word is None and theirs is None:
+        raise UnreadableRow(f"{shown(ref)}: it has no status")
+    executed = _executed(ref, raw)
     # Of any other order the amount may be in quote currency: ccxt does not tell.
     is_limit = (_text(order.get("type")) or "").lower() == "limit"
     amount = _positive(raw.stated.get("amount")) if is_limit else None
@@ -45,7 +47,7 @@ def to_report(ref: OrderRef, order: Mapping[str, Any], fetched_at: datetime) -> 
     return Report(
         symbol=ref.symbol,
         external_order_id=ref.external_order_id,
-        word=plain_word(raw.word or theirs or "none"),
+        word=plain_word(raw.word or theirs or ""),
         status=status_of(raw.exchange_id, raw.word, theirs, executed, amount),
         executed_qty=executed,
         avg_price=_average(raw.stated, executed),
@@ -58,20 +60,26 @@ def to_report(ref: OrderRef, order: Mapping[str, Any], fetched_at: datetime) -> 
     )
 
 
-def _executed(ref: OrderRef, stated: Mapping[str, Decimal]) -> Decimal:
+def _executed(ref: OrderRef, raw: RawFacts) -> Decimal:
     """Return what was executed: as stated, or the difference of amount and remaining.
 
     Raises:
         UnreadableRow: it is not stated, or below zero.
     """
-    executed, amount, remaining = (stated.get(name) for name in ("filled", "amount", "remaining"))
-    if executed is None and amount is not None and remaining is not None:
-        executed = amount - remaining
+    executed, amount, left = (raw.stated.get(name) for name in ("filled", "amount", "remaining"))
+    if executed is None and amount is not None and left is not None:
+        is_known = raw.exchange_id in _LEFT or left == amount
+        executed = amount - left if is_known else None
     if executed is None:
         raise UnreadableRow(f"{shown(ref)}: the exchange does not say what was executed")
     if executed < 0:
         raise UnreadableRow(f"{shown(ref)}: executed {executed}, below zero")
     return executed
+
+
+_LEFT = frozenset({"bitfinex", "gate", "gateeu"})
+"""Where the rest of an order is what was not executed of it. Of a canceled one Bybit's is 0:
+bybit-exchange.github.io, "Get Open & Closed Orders", `leavesQty`, read 2026-11-29."""
 
 
 def _average(stated: Mapping[str, Decimal], executed: Decimal) -> Decimal | None:

@@ -218,7 +218,7 @@ def _row(order: HeldOrder) -> Json:
         "selfTradePreventionMode": "NONE",
     }
     if order.is_quote_sized:
-        row |= {"origQty": "0.00000000", "origQuoteOrderQty": "100.00000000"}
+        row |= {"type": "MARKET", "origQty": "0.00000000", "origQuoteOrderQty": "100.00000000"}
     return with_changes(row, order)
 
 

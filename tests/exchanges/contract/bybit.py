@@ -159,9 +159,9 @@ class Bybit(Dialect):
         match self.kind_of(request):
             case RequestKind.TIME:
                 nanoseconds = round(now.timestamp() * 1000) * 1_000_000
-                return _answer(
-                    {"timeSecond": str(nanoseconds // 10**9), "timeNano": str(nanoseconds)}
-                )
+                time = {"timeSecond": str(nanoseconds // 10**9), "timeNano": str(nanoseconds)}
+                milliseconds = nanoseconds // 1_000_000
+                return a_reply({"retCode": 0, "retMsg": "OK", "result": time, "time": milliseconds})
             case RequestKind.ACCOUNT:
                 return _answer({"userID": 24617703, "readOnly": 1})
             case RequestKind.SYMBOLS:

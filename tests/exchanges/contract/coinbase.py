@@ -185,7 +185,8 @@ class Coinbase(Dialect):
                 asked = self.ids_in(request)
                 return _page([_row(one) for one in orders if one.order_id in asked])
             case _:
-                listed = [one for one in orders if one.word in _OPEN_WORDS]
+                words = request.values_of("order_status") or _OPEN_WORDS
+                listed = [one for one in orders if one.word in words]
                 start = int(request.parameters.get("cursor", "0"))
                 end = start + int(request.parameters.get("limit", "1000"))
                 rows = [_row(one) for one in listed[start:end]]
@@ -235,7 +236,7 @@ def _row(order: HeldOrder) -> Json:
     }
     if order.is_quote_sized:
         configuration = {"market_market_ioc": {"quote_size": "100"}}
-        row |= {"order_configuration": configuration, "size_in_quote": True}
+        row |= {"order_configuration": configuration, "size_in_quote": True, "order_type": "MARKET"}
     return with_changes(row, order)
 
 

@@ -41,6 +41,25 @@ def ref_of(order: HeldOrder) -> OrderRef:
     return OrderRef(symbol=order.symbol, external_order_id=order.order_id)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the scenarios that a dialect says cannot be asked of its adapter."""
+    left_out = [item for item in items if _does_not_apply(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _does_not_apply(item: pytest.Item) -> bool:
+    """Return True if the dialect leaves out the test, or this case of it: "test_name[case]"."""
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
+        return False
+    dialect = item.callspec.params.get("dialect")
+    if not isinstance(dialect, Dialect):
+        return False
+    case = item.callspec.id.removeprefix(dialect.name).lstrip("-: ")
+    return bool({item.originalname, f"{item.originalname}[{case}]"} & dialect.does_not_apply.keys())
+
+
 @pytest.fixture(params=DIALECTS, ids=lambda dialect: dialect.name)
 def dialect(request: pytest.FixtureRequest) -> Dialect:
     """Return each venue's dialect in turn."""

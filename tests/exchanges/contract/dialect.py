@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
@@ -202,6 +203,8 @@ class Dialect(ABC):
             fields of `decides`; None if all rows are alike.
         asks_by_id_alone: True if its look-ups name no symbol.
         account_identity: What names the account in `fetch_account`.
+        account_request: The request with which `fetch_account` proves the key.
+        does_not_apply: Scenarios that cannot be asked of the adapter, by their names, and why not.
     """
 
     name: ClassVar[str]
@@ -226,6 +229,8 @@ class Dialect(ABC):
     word_of_full_rows: ClassVar[str | None] = None
     asks_by_id_alone: ClassVar[bool] = False
     account_identity: ClassVar[str | None]
+    account_request: ClassVar[RequestKind] = RequestKind.ACCOUNT
+    does_not_apply: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     @abstractmethod
     def order_id(self, number: int) -> str:

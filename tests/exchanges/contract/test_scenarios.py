@@ -22,7 +22,7 @@ from reconciler.errors import (
 )
 from reconciler.exchanges import registry
 from reconciler.exchanges.base import LookupResult, OrderRef
-from tests.exchanges.contract import DIALECTS
+from tests.exchanges.contract import DIALECTS, test_requests_of_check
 from tests.exchanges.contract.conftest import Venue, ref_of
 from tests.exchanges.contract.dialect import (
     ABOUT_ORDERS,
@@ -676,7 +676,7 @@ async def test_bad_key_is_refused_when_the_account_is_asked_for(opened: Venue) -
     refusal = next(case for case in opened.dialect.errors if case.becomes is Refused)
 
     def refuse(_: Request, kind: RequestKind) -> Reply | None:
-        return refusal.reply if kind is RequestKind.ACCOUNT else None
+        return refusal.reply if kind is opened.dialect.account_request else None
 
     opened.server.special = refuse
 
@@ -729,3 +729,10 @@ def test_every_adapter_has_a_dialect() -> None:
     packages = {package.rpartition(".")[2] for package in registry.PACKAGES}
 
     assert packages <= {dialect.name for dialect in DIALECTS}
+
+
+def test_scenario_that_does_not_apply_exists_and_says_why(dialect: Dialect) -> None:
+    names = {name.partition("[")[0] for name in dialect.does_not_apply}
+
+    assert names <= globals().keys() | vars(test_requests_of_check).keys()
+    assert all(len(reason) > 20 for reason in dialect.does_not_apply.values())
