@@ -27,6 +27,8 @@ COST_SCALE = 10
 """Units of our limit for one unit of ccxt's, whose costs are fractions such as 1.5."""
 
 _QUANTITIES = ("filled", "remaining", "amount", "average", "cost")
+_OF_A_PROXY = frozenset({407, 511})
+_LEAST_ERROR = 400
 _SIGNED = frozenset({"filled", "remaining", "amount"})
 _MAX_DIGITS = 9
 _DEEPEST = 5
@@ -152,6 +154,7 @@ def http_status_of(error: Exception) -> int | None:
 def _note_answers(client: Any) -> None:
     """Note what is sent and answered. ccxt neither waits for its own rate limit."""
     fetch, handle_errors = client.fetch, client.handle_errors
+    handle_status, errors = client.handle_http_status_code, load_errors()
 
     async def throttle(cost: float | None = None) -> None:
         TRAFFIC.get().cost += 1.0 if cost is None else float(cost)
@@ -168,7 +171,15 @@ def _note_answers(client: Any) -> None:
             error.http_status = status  # type: ignore[attr-defined] # ccxt's have no slots
             raise
 
-    client.throttle, client.fetch, client.handle_errors = throttle, fetched, handled
+    def handled_status(status: int, *arguments: Any) -> None:
+        # Neither 407 nor 511 is about our key, although ccxt says so: a proxy on the way wants one.
+        if status not in _OF_A_PROXY:
+            handle_status(status, *arguments)
+        if status >= _LEAST_ERROR:
+            raise errors.ExchangeNotAvailable(f"{client.id} answered HTTP {status}")
+
+    client.throttle, client.fetch = throttle, fetched
+    client.handle_errors, client.handle_http_status_code = handled, handled_status
 
 
 Shape = frozenset[tuple[str, str]]

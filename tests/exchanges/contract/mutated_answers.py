@@ -1,6 +1,7 @@
 """Adapters under mutated answers, in process: no socket, but all that an adapter does with a body.
 
     the dialect's answer ─▶ Mutator ─▶ HttpClient.request (replaced) ─▶ ApiClient ─▶ adapter
+                                    ─▶ aiohttp's session (replaced) ─▶ ccxt ─▶ bridge
 
 Each trial holds a few orders with new ids, and asks for them. Whatever the answers were,
 
@@ -17,12 +18,15 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any, Self
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx
 import psutil  # type: ignore[import-untyped] # it ships no types
 import structlog
+import yarl
 
 from reconciler.domain.report import Report
 from reconciler.errors import BreakerOpen, ExchangeError, NotSent
@@ -84,7 +88,7 @@ class MutatedVenue:
         self._earlier = Reply(body=b"{}")
         self.exchange: Exchange = open_dialect(
             dialect,
-            f"http://{dialect.name}.invalid",
+            f"http://{dialect.name.replace(':', '-')}.invalid",
             sender=SingleAttempt(600.0),
             budget=UnlimitedBudget(),
         )
@@ -223,12 +227,46 @@ async def _run_some(mutated: MutatedVenue, result: MutationResult, answers: int)
             status=reply.status, headers=httpx.Headers(dict(reply.headers)), body=reply.body
         )
 
-    with patch.object(HttpClient, "request", request):
+    async def request_of_ccxt(
+        _: aiohttp.ClientSession, method: str, address: yarl.URL, **sent: Any
+    ) -> _AnswerToCcxt:
+        reply = mutated.reply_to(
+            HttpRequest(
+                method=method.upper(),
+                url=str(address),
+                headers=sent["headers"],
+                body=sent["data"] or b"",
+            )
+        )
+        return _AnswerToCcxt(reply)
+
+    with (
+        patch.object(HttpClient, "request", request),
+        patch.object(aiohttp.ClientSession, "_request", request_of_ccxt),
+    ):
         while mutated.answers - before < answers and len(result.complaints) < MOST_COMPLAINTS:
             await mutated.try_orders(result)
             if mutated.answers % 16 == 0:
                 await mutated.try_others(result)
     result.answers[mutated.dialect.name] += mutated.answers - before
+
+
+class _AnswerToCcxt:
+    """What ccxt reads of an answer of aiohttp."""
+
+    def __init__(self, reply: Reply) -> None:
+        self.status = reply.status
+        self.reason = "Made Up"
+        self.headers = reply.headers
+        self._body = reply.body
+
+    async def text(self, errors: str) -> str:
+        return self._body.decode(errors=errors)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None: ...
 
 
 @contextmanager

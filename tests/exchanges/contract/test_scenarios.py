@@ -22,7 +22,7 @@ from reconciler.errors import (
 )
 from reconciler.exchanges import registry
 from reconciler.exchanges.base import LookupResult, OrderRef
-from tests.exchanges.contract import DIALECTS, test_requests_of_check
+from tests.exchanges.contract import DIALECTS, test_mutated_answers, test_requests_of_check
 from tests.exchanges.contract.conftest import Venue, ref_of
 from tests.exchanges.contract.dialect import (
     ABOUT_ORDERS,
@@ -734,5 +734,6 @@ def test_every_adapter_has_a_dialect() -> None:
 def test_scenario_that_does_not_apply_exists_and_says_why(dialect: Dialect) -> None:
     names = {name.partition("[")[0] for name in dialect.does_not_apply}
 
-    assert names <= globals().keys() | vars(test_requests_of_check).keys()
+    others = vars(test_requests_of_check).keys() | vars(test_mutated_answers).keys()
+    assert names <= globals().keys() | others
     assert all(len(reason) > 20 for reason in dialect.does_not_apply.values())
