@@ -28,6 +28,7 @@ COST_SCALE = 10
 
 _QUANTITIES = ("filled", "remaining", "amount", "average", "cost")
 _OF_A_PROXY = frozenset({407, 511})
+_TOO_MANY_REQUESTS = 429
 _LEAST_ERROR = 400
 _SIGNED = frozenset({"filled", "remaining", "amount"})
 _MAX_DIGITS = 9
@@ -173,6 +174,8 @@ def _note_answers(client: Any) -> None:
 
     def handled_status(status: int, *arguments: Any) -> None:
         # Neither 407 nor 511 is about our key, although ccxt says so: a proxy on the way wants one.
+        if status == _TOO_MANY_REQUESTS:  # An outage to ccxt at OKX.
+            raise errors.RateLimitExceeded(f"{client.id} answered HTTP {status}")
         if status not in _OF_A_PROXY:
             handle_status(status, *arguments)
         if status >= _LEAST_ERROR:

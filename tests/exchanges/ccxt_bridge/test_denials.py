@@ -11,11 +11,12 @@ from reconciler.errors import Malformed, RateLimited, Refused, RequestRejected
 from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.request_policy import SingleAttempt
 from reconciler.settings import Credentials
-from tests.exchanges.contract.conftest import RecordingBudget, Venue
+from tests.exchanges.contract.conftest import Venue
 from tests.exchanges.contract.dialect import ABOUT_ORDERS, Reply, Request, RequestKind, a_reply
 from tests.exchanges.contract.opening import open_dialect
 from tests.exchanges.contract.server import serving
 from tests.exchanges.contract.through_ccxt import CcxtBybit, CcxtKraken
+from tests.exchanges.fakes import RecordingBudget
 
 DENIED = a_reply({"retCode": 10029, "retMsg": "The requested symbol is not whitelisted"})
 LIMITED = a_reply({"retCode": 10006, "retMsg": "Too many visits"})

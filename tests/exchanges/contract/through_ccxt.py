@@ -35,7 +35,6 @@ from tests.exchanges.contract.dialect import (
 )
 
 Becomes = type[ExchangeError | Absent | OrderFault]
-_MANY_ENDED = "test_many_orders_take_at_most_a_tenth_of_one_request_each[ended]"
 _NOT_FOUND_IS_AN_ERROR = (
     "what Coinbase says of an order that does not exist is an error as any other to ccxt"
 )
@@ -44,7 +43,6 @@ _MUTATED = {
         "the bridge keeps the markets that it has read: a mutated list leaves no order to ask for"
     )
 }
-_ONE_BY_ONE = "ccxt lists no ended orders here, or only the newest: each is looked up"
 
 
 class ThroughCcxt(Dialect):
@@ -132,7 +130,7 @@ def statuses_of(native: Dialect, changes: Mapping[str, Status]) -> tuple[StatusC
 class CcxtBinance(ThroughCcxt):
     """Binance spot through ccxt."""
 
-    does_not_apply: ClassVar[Mapping[str, str]] = {_MANY_ENDED: _ONE_BY_ONE, **_MUTATED}
+    does_not_apply: ClassVar[Mapping[str, str]] = _MUTATED
     native = binance.DIALECT
     name = "ccxt:binance"
     also_asked: ClassVar[Mapping[str, object]] = {
@@ -143,8 +141,8 @@ class CcxtBinance(ThroughCcxt):
     symbols = ("BTC/USDT", "ETH/USDT", "LTC/BTC")
     native_symbols = native.symbols
     unlisted_symbol = "GONE/USDT"
-    page_size = 10
-    has_pages = False
+    page_size = None
+    one_by_one = frozenset({"ended"})
     partial_then_canceled = native.partial_then_canceled
     statuses = native.statuses
     errors = errors_of(
@@ -321,7 +319,6 @@ class CcxtKraken(ThroughCcxt):
 
     does_not_apply: ClassVar[Mapping[str, str]] = {
         **_MUTATED,
-        _MANY_ENDED: _ONE_BY_ONE,
         "test_answer_about_another_order_is_no_answer": (
             "Kraken's answer to a look-up has the orders by id, and ccxt finds none of ours"
         ),
@@ -332,8 +329,8 @@ class CcxtKraken(ThroughCcxt):
     symbols = ("BTC/USD", "ETH/USD", "BTC/USDT")
     native_symbols = native.symbols
     unlisted_symbol = "GONE/USD"
-    page_size = 10
-    has_pages = False
+    page_size = None
+    one_by_one = frozenset({"ended"})
     partial_then_canceled = native.partial_then_canceled
     statuses = native.statuses
     statuses_that_it_has_not = native.statuses_that_it_has_not
