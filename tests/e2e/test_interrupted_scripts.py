@@ -70,7 +70,7 @@ def wait_until_it_supervises(pid: int) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not any("forkserver" in " ".join(command_of(one)) for one in family(pid)):
         assert time.monotonic() < deadline, "it does not start its supervisor"
-        time.sleep(0.05)
+        time.sleep(0.25)  # each question reads all processes of the machine
 
 
 def command_of(pid: int) -> list[str]:

@@ -19,6 +19,15 @@ from tests.polling import until_deadline
 
 ORDERS, SYMBOLS, SHARDS = 1500, 60, 2
 
+_FIRST_SYNC_IS_OVER = (
+    "SELECT EXISTS (SELECT FROM reconciliation_cycles) AND NOT EXISTS (SELECT FROM orders"
+    " WHERE status IN ('pending', 'partial', 'new') AND (last_synced_at IS NULL"
+    " OR last_synced_at < now() - interval '5 minutes'))"
+)
+_LIVE_STATE_IS_RECORDED = (
+    "SELECT EXISTS (SELECT FROM reconciliation_state WHERE key LIKE 'supervisor.%%')"
+)
+
 
 @dataclass(kw_only=True)
 class Stage:
@@ -86,15 +95,13 @@ def a_stage(folder: Path, metrics: Mapping[str, object] | None = None) -> Iterat
             "LOG_FORMAT": "json",
             "LOG_LEVEL": "DEBUG",
         }
-        with RunningCommand(("run", "--once"), environment=environment, folder=folder) as first:
-            ended = first.end()
-        assert ended.exit_code == 0, ended.err
         with Postmaster(demo.database_url) as postmaster:
             run = stack.enter_context(
                 RunningCommand(("run",), environment=environment, folder=folder)
             )
             wait_until_ready(folder / "control.sock")
-            _wait_until_recorded(demo.database)
+            _wait_until(demo.database, _FIRST_SYNC_IS_OVER)
+            _wait_until(demo.database, _LIVE_STATE_IS_RECORDED)
             yield Stage(
                 demo=demo,
                 postmaster=postmaster,
@@ -106,13 +113,10 @@ def a_stage(folder: Path, metrics: Mapping[str, object] | None = None) -> Iterat
             )
 
 
-def _wait_until_recorded(database: Database) -> None:
-    """Wait until the supervisor has recorded its live state for the first time."""
+def _wait_until(database: Database, question: str) -> None:
+    """Ask the database again and again until its answer is true."""
     for _ in until_deadline(DEADLINE_SECONDS):
         with database.transaction() as connection:
-            recorded = connection.exec_driver_sql(
-                "SELECT count(*) FROM reconciliation_state WHERE key LIKE 'supervisor.%%'"
-            ).scalar_one()
-        if recorded:
-            return
-    raise AssertionError("the supervisor recorded no live state")
+            if connection.exec_driver_sql(question).scalar_one():
+                return
+    raise AssertionError(f"never so: {question}")
