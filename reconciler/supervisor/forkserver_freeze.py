@@ -2,7 +2,8 @@
 
 They share it until one of them writes to it. So all objects loaded by now are hidden from the
 garbage collector: a full collection writes to every object that it visits, and the first one would
-leave each worker with a copy of most of the shared memory.
+leave each worker with a copy of most of the shared memory. The collector, which was off during the
+imports, goes on.
 
 Of a worker's own memory, glibc keeps no more than is used.
 """
@@ -14,3 +15,4 @@ from reconciler.small_memory import keep_heaps_small
 keep_heaps_small()
 gc.collect()
 gc.freeze()
+gc.enable()

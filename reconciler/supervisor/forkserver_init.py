@@ -4,8 +4,11 @@ A signal to a whole process group, from a terminal or a service manager, must no
 server: it reports the workers' ends to the supervisor. Nor may it end a worker that has just been
 forked and has no signal handlers yet. So signals are ignored first, before anything that takes
 time. The fork server ends by itself when the supervisor and the last worker are gone.
+
+While it imports modules, no garbage is collected, since there is none; see `forkserver_freeze`.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -35,5 +38,6 @@ def _report_unless_supervisor_gone(
 sys.excepthook = _report_unless_supervisor_gone
 for _number in _SENT_TO_GROUPS:
     signal.signal(_number, signal.SIG_IGN)
+gc.disable()
 import_module("reconciler.safe_path").restore_environment()
 import_module("reconciler.worker.preload")
