@@ -25,6 +25,12 @@ class _Orders:
     ended: Counts
     open: Counts
 
+    def sorted_by_symbol(self) -> "_Orders":
+        """Return the same with its symbols in one order: no name of a symbol changes a cost."""
+        of_each = sorted(zip(self.unknown, self.ended, self.open, strict=True))
+        unknown, ended, still_open = zip(*of_each, strict=True)
+        return _Orders(unknown=unknown, ended=ended, open=still_open)
+
 
 @dataclass
 class CheapestStrategy:
@@ -41,6 +47,7 @@ class CheapestStrategy:
         return self._best(_Orders(unknown=counts, ended=none, open=none))
 
     def _best(self, orders: _Orders) -> float:
+        orders = orders.sorted_by_symbol()
         if orders not in self.known:
             self.known[orders] = min(self._choices(orders))
         return self.known[orders]
