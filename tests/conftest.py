@@ -10,19 +10,20 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from importlib.util import find_spec
-from itertools import chain, count, islice
+from itertools import chain, islice
 from pathlib import Path
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
-from psycopg import sql
 
 from reconciler.embedded import embedded_postgres
 from reconciler.store import migrations, sample_orders
 from reconciler.store.database import Database
 from reconciler.store.user_table import DEFAULT_TABLE
+from tests.databases import Databases
 
 # The databases of the tests need not survive a power cut; other settings are the defaults.
 FAST = {
@@ -31,8 +32,6 @@ FAST = {
     "max_connections": "60",
     "max_prepared_transactions": "2",
 }
-
-_numbers = count()
 
 # A shell starts its background jobs with Ctrl-C ignored, and all processes started here would
 # inherit that.
@@ -124,57 +123,53 @@ def oldest_postgres_url() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def databases(postgres_url: str) -> Iterator[Databases]:
+    """The databases of `postgres_url`."""
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        yield Databases(server, postgres_url)
+
+
 @pytest.fixture(params=["oldest", "newest"])
 def any_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A new database with the sample `orders` and our tables, in each version in turn."""
     name = "oldest_postgres_url" if request.param == "oldest" else "postgres_url"
     url: str = request.getfixturevalue(name)
-    for fresh in _fresh_database(url, template="template1"):
-        _create_tables(fresh)
-        yield fresh
+    with psycopg.connect(url, autocommit=True) as server:
+        yield from _ready(Databases(server, url))
 
 
 @pytest.fixture
-def empty_database_url(postgres_url: str) -> Iterator[str]:
+def empty_database_url(databases: Databases) -> Iterator[str]:
     """A new database with nothing in it."""
-    yield from _fresh_database(postgres_url, template="template1")
-
-
-@pytest.fixture(scope="session")
-def _template(postgres_url: str) -> str:
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE ready")
-    _create_tables(_url_of(postgres_url, "ready"))
-    return "ready"
-
-
-def _create_tables(url: str) -> None:
-    database = Database(url, role="test")
-    with database.transaction() as connection:
-        sample_orders.create_orders_table(connection)
-    with database.connection() as connection:
-        migrations.upgrade(connection, DEFAULT_TABLE)
-    database.close()
+    with databases.create() as url:
+        yield url
 
 
 @pytest.fixture
-def database_url(postgres_url: str, _template: str) -> Iterator[str]:
+def database_url(databases: Databases) -> Iterator[str]:
     """A new database with the sample `orders` and our tables, empty."""
-    yield from _fresh_database(postgres_url, template=_template)
+    yield from _ready(databases)
 
 
 @pytest.fixture
-def new_database_url(postgres_url: str, _template: str) -> Iterator[Callable[[], str]]:
+def new_database_url(databases: Databases) -> Iterator[Callable[[], str]]:
     """Create such a database at each call."""
-    with ExitStack() as databases:
-        create = contextmanager(_fresh_database)
-        yield lambda: databases.enter_context(create(postgres_url, template=_template))
+    with ExitStack() as created:
+        create = contextmanager(_ready)
+        yield lambda: created.enter_context(create(databases))
 
 
 @pytest.fixture(scope="module")
-def module_database_url(postgres_url: str, _template: str) -> Iterator[str]:
+def module_database_url(databases: Databases) -> Iterator[str]:
     """The same for all tests of a module, for those that change nothing in it."""
-    yield from _fresh_database(postgres_url, template=_template)
+    yield from _ready(databases)
+
+
+@pytest.fixture(scope="session")
+def ready_database_url(databases: Databases) -> Iterator[str]:
+    """The same for all tests, for those that only read."""
+    yield from _ready(databases)
 
 
 @pytest.fixture
@@ -185,17 +180,15 @@ def database(database_url: str) -> Iterator[Database]:
     database.close()
 
 
-def _fresh_database(server_url: str, *, template: str) -> Iterator[str]:
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    with psycopg.connect(server_url, autocommit=True) as connection:
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
-            )
-        )
-        yield _url_of(server_url, name)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+def _ready(databases: Databases) -> Iterator[str]:
+    with databases.create() as url:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_tables())
+        yield url
 
 
-def _url_of(server_url: str, name: str) -> str:
-    return server_url.replace("/postgres?", f"/{name}?")
+@cache
+def _tables() -> str:
+    """Return what makes the sample `orders` and our tables, while no other session writes."""
+    ours = migrations.ddl(DEFAULT_TABLE).replace(" CONCURRENTLY", "")
+    return f"{sample_orders.ORDERS_DDL};{ours}"

@@ -84,12 +84,6 @@ def exchange_environment(exchange: PaperExchange) -> Iterator[Mapping[str, str]]
 
 
 @pytest.fixture
-def ready_database_url(postgres_url: str, _template: str) -> str:
-    """A shared database, set up, for tests that only read."""
-    return postgres_url.replace("/postgres?", f"/{_template}?")
-
-
-@pytest.fixture
 def as_role(database_url: str) -> Iterator[Callable[[str], str]]:
     """Make a role with a password and the rights that the statements grant; return its URL.
 

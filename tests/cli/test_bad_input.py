@@ -80,8 +80,8 @@ def test_an_unknown_host_is_code_69_and_is_named(invoke: Invoke) -> None:
     assert "host and port in DATABASE_URL" in result.stderr
 
 
-def test_a_missing_database_is_code_78_and_named(invoke: Invoke, ready_database_url: str) -> None:
-    url = ready_database_url.replace("/ready?", "/no_such_database?")
+def test_a_missing_database_is_code_78_and_named(invoke: Invoke, postgres_url: str) -> None:
+    url = postgres_url.replace("/postgres?", "/no_such_database?")
 
     result = invoke("run", "--once", DATABASE_URL=url)
 
