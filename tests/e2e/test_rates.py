@@ -20,7 +20,7 @@ def test_every_step_and_a_crashing_shard_are_measured_and_judged() -> None:
     steps = re.findall(r"^ +(\d+) +([1-9]\d*) +\d+ *$", ended.stdout, re.MULTILINE)
     assert [shards for shards, _ in steps] == ["1", "4", "1"], ended.stdout + ended.stderr
     assert re.search(r"[1-9]\d* +[1-9]\d* +\d+% +[1-6] *$", ended.stdout, re.MULTILINE), (
-        ended.stdout
+        ended.stdout + ended.stderr
     )
     assert ended.returncode == ("complaint" in ended.stdout)
 

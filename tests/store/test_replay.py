@@ -91,7 +91,9 @@ def test_an_entry_of_an_earlier_version_is_replayed_the_same(
 ) -> None:
     insert_order(application, 1)
     insert_order(application, 2)
-    report = replace(a_report(1, fetched_at=now_of(database)), quantity=Decimal(2), side=Side.BUY)
+    report = replace(
+        a_report(1, fetched_at=now_of(database)), quantity=Decimal("1.5"), side=Side.BUY
+    )
     applied(database, (1, report))
     # As earlier versions logged -2026: as a report of an end.
     ended = a_report(2, Status.CANCELED, "0", None, word="ARCHIVED", fetched_at=now_of(database))
