@@ -2,13 +2,21 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from reconciler.cli.checks.asking import ask_exchange
 from reconciler.cli.checks.result import CheckResult, failed, passed, skipped, warning
 from reconciler.cli.ui.limit_words import published
 from reconciler.error_hints import problems_of
-from reconciler.errors import ConfigurationError, Problem, ReconcilerError, Refused, RequestRejected
+from reconciler.errors import (
+    ConfigurationError,
+    Malformed,
+    Problem,
+    ReconcilerError,
+    Refused,
+    RequestRejected,
+)
 from reconciler.exchanges.base import Exchange, OrderRef, RequestTrial, TriesRequests, Venue
 from reconciler.resilience.rate_limits import LimitUse, RateLimits
 from reconciler.settings import Settings
@@ -17,7 +25,9 @@ LIMITS_CHECK = "exchange limits"
 REQUESTS_CHECK = "exchange requests"
 
 ANY_SYMBOL = "BTCUSDT"
-"""Asked about where the exchange lists none: that it is unknown is an answer, too."""
+"""Asked about where the exchange lists none, as a paper exchange without orders: that the symbol is
+unknown is an answer, too.
+"""
 
 
 def check_requests(settings: Settings, venue: Venue) -> Sequence[CheckResult]:
@@ -35,7 +45,9 @@ def check_requests(settings: Settings, venue: Venue) -> Sequence[CheckResult]:
 async def _try_requests(exchange: Exchange) -> Sequence[RequestTrial] | None:
     if not isinstance(exchange, TriesRequests):
         return None
-    symbol = min(await exchange.fetch_symbols(), default=exchange.request_symbol(ANY_SYMBOL))
+    symbol = exchange.request_symbol(ANY_SYMBOL)
+    with suppress(Malformed):
+        symbol = min(await exchange.fetch_symbols(), default=symbol)
     absent = OrderRef(symbol=symbol, external_order_id=exchange.venue.absent_order_id)
     return await exchange.try_requests(absent)
 
