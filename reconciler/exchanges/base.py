@@ -62,7 +62,7 @@ class Venue:
         account_identity: What `Account.identity` is at this exchange, for a person; None if the
             exchange never names the account of a key.
         key_form: How it writes the keys that it issues.
-        absent_order_id: An id in its form that no order of ours has, for `check` to ask about.
+        absent_order_id: An id in its form that no order of ours has, to ask about.
         address_options: The queries that its address may end with, such as "simulated=1".
     """
 

@@ -28,13 +28,16 @@ Guarantees:
    would fail too (bad key, clock, rate limit), the rest of the batch fails without being sent.
 3. A firewall's block is an order's fault only if it lets a look-up of another order pass.
 4. The search ends: rounds that settle nothing are bounded.
-5. If a list fails, the next search looks each order up: a list that fails again and again, by
-   itself, keeps no order from an answer. The search after it tries lists again.
+5. A list that fails again and again, by itself, keeps no order from an answer: after
+   `FAILED_LISTS` of them an order is looked up, and then lists are tried again.
+6. If a firewall refuses every request about orders, nothing is sent for `BLOCKED_SECONDS`.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, Generic, assert_never
 
 import structlog
@@ -43,13 +46,14 @@ from reconciler.errors import (
     BreakerOpen,
     ClockSkew,
     ExchangeError,
+    FailsAlone,
     Malformed,
     NotSent,
     RateLimited,
     Refused,
     RequestRejected,
-    Suspended,
     Unavailable,
+    UnreadableRow,
 )
 from reconciler.exchanges.base import Failure, LookupResult, OrderRef, RequestTrial
 from reconciler.exchanges.query_plan.protocol import Outcome, QueryPlan, Search
@@ -70,8 +74,23 @@ RunQuery = Callable[[Query, frozenset[OrderRef]], Coroutine[Any, Any, QueryResul
 MAX_ROUNDS_WITHOUT_RESULT = 1000
 """No plan of ours needs so many: a longest list has fewer pages."""
 
-ANY_SYMBOL = "BTC-USDT"
-"""The symbol of an order that does not exist: an exchange that does not list it says so."""
+FAILED_LISTS = 2
+"""After an order was in so many lists that failed, one after another, it is looked up."""
+
+MAX_LOOKED_UP_INSTEAD = 200
+"""The most orders of a search that are looked up because lists have failed. After an outage, too,
+they have: a symbol may have thousands, and one list then answers for all.
+"""
+
+MAX_FAILURES_REMEMBERED = 50_000
+
+BLOCKED_SECONDS = 60.0
+"""A firewall that refuses everything blocks for longer if requests go on (Binance, "IP Limits")."""
+
+PROBE_SYMBOL = "BTC-USDT"
+"""The symbol of an order that does not exist. What the exchange says of it does not matter, only
+that the firewall lets it be asked.
+"""
 
 ALL_BLOCKED = (
     "a firewall refuses every request about an order with HTTP 403, even about one that does not"
@@ -89,11 +108,13 @@ class _Sending:
         semaphore: Limits the requests at a time.
         stopped_by: The failure after which no more are sent.
         others_pass: True if a firewall that blocks an order is known to let others pass.
+        finding_out: Held while that is found out, so that one request does.
     """
 
     semaphore: asyncio.Semaphore
     stopped_by: Failure | None = None
     others_pass: bool = False
+    finding_out: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class OrderSearch(Generic[Search]):
@@ -106,24 +127,31 @@ class OrderSearch(Generic[Search]):
         run: RunQuery,
         requests_at_once: int,
         absent_order_id: str,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Send with `run`, and at most `requests_at_once` requests of a search at a time.
 
-        No order has the id `absent_order_id`, which has the form that the exchange wants.
+        No order has the id `absent_order_id`, which has the form that the exchange wants. `clock`
+        returns seconds.
         """
         self._plan = plan
         self._run = run
         self._requests_at_once = requests_at_once
-        self._list_has_failed = False
-        self._absent = OrderRef(symbol=ANY_SYMBOL, external_order_id=absent_order_id)
+        self._clock = clock
+        self._failed_lists: dict[OrderRef, int] = {}
+        self._blocked_until = clock()
+        self._absent = OrderRef(symbol=PROBE_SYMBOL, external_order_id=absent_order_id)
 
     async def find(self, refs: Iterable[OrderRef]) -> LookupResult:
         """Return an answer or a failure for every order in `refs`. Never raises for an exchange."""
         wanted = frozenset(refs)
         found = LookupResult()
         sending = _Sending(semaphore=asyncio.Semaphore(self._requests_at_once))
-        uses_lists, self._list_has_failed = not self._list_has_failed, False
-        search = self._plan.start(wanted, uses_lists=uses_lists)
+        if self._clock() < self._blocked_until:
+            sending.stopped_by = Unavailable(ALL_BLOCKED)
+        lookup_only = self._to_look_up(wanted)
+        failed_in_lists: set[OrderRef] = set()
+        search = self._plan.start(wanted, lookup_only=lookup_only)
         rounds_without_result = 0
         while queries := self._plan.next_round(search):
             outcomes = await self._send_round(queries, search, sending)
@@ -131,10 +159,10 @@ class OrderSearch(Generic[Search]):
             progress = self._plan.advance(search, outcomes)
             found.answers.update(progress.answers)
             found.failures.update(progress.failures)
-            self._list_has_failed |= any(
-                _is_failed_list(query, self._plan.covered(search, query), progress.failures)
-                for query in queries
-            )
+            for query in queries:
+                covered = self._plan.covered(search, query)
+                if _is_failed_list(query, covered, progress.failures):
+                    failed_in_lists |= covered
             search = progress.search
             has_result = bool(progress.answers or progress.failures)
             rounds_without_result = 0 if has_result else rounds_without_result + 1
@@ -143,7 +171,23 @@ class OrderSearch(Generic[Search]):
                 break
         self._plan = self._plan.learn_from_batch(found.answers.values())
         _complete(found, wanted)
+        self._remember(failed_in_lists, settled=found.answers.keys() | lookup_only)
         return found
+
+    def _to_look_up(self, wanted: Iterable[OrderRef]) -> frozenset[OrderRef]:
+        failing = (ref for ref in wanted if self._failed_lists.get(ref, 0) >= FAILED_LISTS)
+        return frozenset(islice(failing, MAX_LOOKED_UP_INSTEAD))
+
+    def _remember(
+        self, failed_in_lists: Iterable[OrderRef], *, settled: Collection[OrderRef]
+    ) -> None:
+        for ref in settled:
+            self._failed_lists.pop(ref, None)
+        if len(self._failed_lists) > MAX_FAILURES_REMEMBERED:
+            self._failed_lists.clear()
+        for ref in failed_in_lists:
+            if ref not in settled:
+                self._failed_lists[ref] = self._failed_lists.get(ref, 0) + 1
 
     async def try_each(self, ref: OrderRef) -> Sequence[RequestTrial]:
         """Send one request of each kind, about `ref`, one after another. Never raises."""
@@ -176,8 +220,9 @@ class OrderSearch(Generic[Search]):
                 return QueryResult(failure=sending.stopped_by)
             try:
                 result = await self._run(query, wanted)
-                if result.is_blocked and not sending.others_pass:
-                    await self._require_others_pass(sending)
+                if result.is_blocked:
+                    async with sending.finding_out:
+                        await self._require_others_pass(sending)
             except (ExchangeError, BreakerOpen, NotSent) as failure:
                 if isinstance(failure, Refused | ClockSkew | RateLimited | NotSent):
                     sending.stopped_by = failure
@@ -192,12 +237,19 @@ class OrderSearch(Generic[Search]):
         Raises:
             ExchangeError: there is no answer either, so that no order is known to be blocked.
         """
+        if sending.others_pass:
+            return
+        if isinstance(sending.stopped_by, Unavailable):
+            raise sending.stopped_by
         try:
             result = await self._run(GetOrder(ref=self._absent), frozenset({self._absent}))
+        except FailsAlone as failure:
+            raise Unavailable(str(failure)) from None
         except RequestRejected:
             pass  # By the exchange itself, so the firewall let it pass.
         else:
             if result.is_blocked:
+                self._blocked_until = self._clock() + BLOCKED_SECONDS
                 sending.stopped_by = Unavailable(ALL_BLOCKED)
                 raise sending.stopped_by
         sending.others_pass = True
@@ -206,10 +258,13 @@ class OrderSearch(Generic[Search]):
 def _is_failed_list(
     query: Query, covered: Collection[OrderRef], failures: Mapping[OrderRef, Failure]
 ) -> bool:
-    """Return True if a list brought a failure to each order for which it was sent."""
+    """Return True if a list that was sent brought a failure to each order that it was sent for."""
     if isinstance(query, GetOrder | ManyOrders) or not covered:
         return False
-    return all(isinstance(failures.get(ref), Unavailable | Suspended) for ref in covered)
+    failed = [failures.get(ref) for ref in covered]
+    return all(
+        isinstance(one, Unavailable) and not isinstance(one, UnreadableRow) for one in failed
+    )
 
 
 def _words_of(query: Query) -> str:

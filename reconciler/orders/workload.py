@@ -113,6 +113,7 @@ class OrderWorkload(Workload):
                 _warn_of_shared_orders(connection, table)
         except ReconcilerError:
             database.close()
+            nonce_database.close()
             raise
         return OrderPlanner(
             database=database,

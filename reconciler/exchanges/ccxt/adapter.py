@@ -25,7 +25,7 @@ from typing import Any
 
 import httpx
 
-from reconciler.domain.report import Absent, Answer, OrderFault
+from reconciler.domain.report import Answer, OrderFault
 from reconciler.errors import (
     BreakerOpen,
     ClockSkew,
@@ -82,7 +82,7 @@ from reconciler.exchanges.ccxt.symbols import SpotMarkets
 from reconciler.exchanges.order_search import OrderSearch
 from reconciler.exchanges.query_plan.any_ids import AnyIds
 from reconciler.exchanges.query_plan.queries import GetOrder, ListEndedOrders, ListOpenOrders, Query
-from reconciler.exchanges.query_result import QueryResult, order_fault
+from reconciler.exchanges.query_result import QueryResult, absent, order_fault
 from reconciler.exchanges.raw_values import shown
 from reconciler.exchanges.request_policy import LivenessCheck, Sender
 from reconciler.exchanges.server_clock import ServerClock, milliseconds, offset_of
@@ -197,7 +197,9 @@ class CcxtBridge:
             lookup = self._lookups[0]
             absent = lookup.arguments(self._venue.absent_order_id, symbol)
             answer = await self._call(lookup.method, *absent)
-        if isinstance(answer, _OrderError) and answer.kind is not ErrorKind.ORDER_NOT_FOUND:
+        if _is_kind(answer, ErrorKind.DENIED):
+            await self._require_readable_other(symbol, answer)
+        elif isinstance(answer, _OrderError) and answer.kind is not ErrorKind.ORDER_NOT_FOUND:
             raise _failure_of(answer)
         if isinstance(answer, _Nothing) and not has_list(answer.shape):
             self._require_known_form(answer)
@@ -261,7 +263,7 @@ class CcxtBridge:
                 )
                 if isinstance(answer, _Nothing):
                     self._require_known_form(answer)
-                    return QueryResult(answers={ref: _absent(ref, fetched_at)})
+                    return QueryResult(answers={ref: absent(ref, fetched_at)})
                 return _result_of_lookup(ref, answer, fetched_at)
             case ListOpenOrders(symbol=str() as symbol, cursor=cursor):
                 orders = await self._page(OPEN_ORDERS, symbol, cursor)
@@ -318,7 +320,7 @@ class CcxtBridge:
         known = self._readable_symbol
         other = known if known in others else min(others, default=None)
         answer = denial if other is None else await self._call(OPEN_ORDERS, other)
-        if isinstance(answer, _OrderError):
+        if _is_kind(answer, ErrorKind.DENIED):
             raise Refused(denial.text, hint=denial.hint)
 
     async def _call(self, name: str, *arguments: object, subject: Subject = EXCHANGE) -> Any:
@@ -459,11 +461,7 @@ def _answer_of_error(ref: OrderRef, error: _OrderError, fetched_at: datetime) ->
         return _unlisted(ref, fetched_at)
     if error.kind is not ErrorKind.ORDER_NOT_FOUND:
         raise RequestRejected(error.text)
-    return _absent(ref, fetched_at)
-
-
-def _absent(ref: OrderRef, fetched_at: datetime) -> Absent:
-    return Absent(symbol=ref.symbol, external_order_id=ref.external_order_id, fetched_at=fetched_at)
+    return absent(ref, fetched_at)
 
 
 def _result_of_page(

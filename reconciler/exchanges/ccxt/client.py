@@ -1,6 +1,6 @@
 """A client of ccxt for one exchange: exact numbers, our clock, and what the parser left out.
 
-ccxt's parser infers what an exchange does not say, and folds words together. So beside each parsed
+ccxt's parser infers what an exchange does not say, and folds words together. So with each parsed
 order we keep, under the key `RAW`, the exchange's own word for the status and the quantities that
 the exchange has stated. An order that ccxt cannot parse is kept as unreadable, so that it does not
 cost the whole list.

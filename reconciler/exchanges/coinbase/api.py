@@ -109,7 +109,7 @@ class CoinbaseApi:
             return decoded(request.path, response.body, decode)
         code, message = _error_in(response.body)
         if response.status == _TOO_LONG:
-            # Whoever says so: the plan asks for half as many ids.
+            # From any server: the plan asks for half as many ids.
             raise RequestRejected(_text_of(request, response, code, message))
         if response.status == _UNAUTHORIZED and not self._proves_who_we_are(request):
             # By another server: Coinbase wants no proof for a public route.

@@ -112,10 +112,11 @@ _KINDS_BY_CATEGORY: Mapping[str, ErrorKind] = MappingProxyType(
     {
         "eservice": ErrorKind.TRANSIENT,
         "edatabase": ErrorKind.TRANSIENT,
-        # "Error messages", "Authentication errors": they are of the key, so no order is at fault.
-        "eapi": ErrorKind.REFUSED,
-        "eauth": ErrorKind.REFUSED,
-        "esession": ErrorKind.REFUSED,
+        # "Error messages", "Authentication errors": no order is at fault. That the key is, only the
+        # texts say that are known.
+        "eapi": ErrorKind.TRANSIENT,
+        "eauth": ErrorKind.TRANSIENT,
+        "esession": ErrorKind.TRANSIENT,
     }
 )
 

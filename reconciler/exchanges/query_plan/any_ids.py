@@ -30,7 +30,7 @@ Guarantees:
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.domain.report import Absent, Answer, Report
@@ -114,11 +114,13 @@ class AnyIds:
     queries: VenueQueries
     estimates: Estimates = field(default_factory=Estimates)
 
-    def start(self, refs: Iterable[OrderRef], *, uses_lists: bool = True) -> SearchState:
-        """Begin a search for `refs`."""
+    def start(
+        self, refs: Iterable[OrderRef], *, lookup_only: Collection[OrderRef] = ()
+    ) -> SearchState:
+        """Begin a search for `refs`. No list is sent for `lookup_only`, a part of them."""
         ordered = sorted(set(refs), key=_name_of)
-        pending = Pending(is_lookup_only=not uses_lists)
-        return self._planned(SearchState(pending=dict.fromkeys(ordered, pending)))
+        pending = {ref: Pending(is_lookup_only=ref in lookup_only) for ref in ordered}
+        return self._planned(SearchState(pending=pending))
 
     def next_round(self, search: SearchState) -> Sequence[Query]:
         """Return the queries of the next round."""

@@ -27,7 +27,7 @@ What cannot be known beforehand is in `Estimates`, which every result improves.
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from math import ceil, comb
@@ -389,11 +389,12 @@ class AscendingIds:
     costs: QueryCosts
     estimates: Estimates = field(default_factory=Estimates)
 
-    def start(self, refs: Iterable[OrderRef], *, uses_lists: bool = True) -> SearchState:
-        """Begin a search for `refs`."""
-        if uses_lists:
-            return start(refs)
-        return SearchState(symbols={}, lookup_only=frozenset(refs))
+    def start(
+        self, refs: Iterable[OrderRef], *, lookup_only: Collection[OrderRef] = ()
+    ) -> SearchState:
+        """Begin a search for `refs`. No list is sent for `lookup_only`, a part of them."""
+        search = start(ref for ref in refs if ref not in lookup_only)
+        return replace(search, lookup_only=search.lookup_only | frozenset(lookup_only))
 
     def next_round(self, search: SearchState) -> Sequence[Query]:
         """Return the queries of the next round."""

@@ -1,6 +1,6 @@
 """The plan of a search, as `reconciler.exchanges.order_search` uses it. Every plan is pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -28,8 +28,8 @@ class Progress(Generic[Search]):
 class QueryPlan(Protocol[Search]):
     """Chooses the queries of each round. A value: what it learns is in the plan it returns."""
 
-    def start(self, refs: Iterable[OrderRef], *, uses_lists: bool = True) -> Search:
-        """Begin a search for `refs`, with or without lists. Duplicates are searched once."""
+    def start(self, refs: Iterable[OrderRef], *, lookup_only: Collection[OrderRef] = ()) -> Search:
+        """Begin a search for `refs`. No list is sent for `lookup_only`, a part of them."""
         ...
 
     def next_round(self, search: Search) -> Sequence[Query]:

@@ -88,9 +88,9 @@ def test_kinds_are_all_that_kraken_can_mean() -> None:
         ("EGeneral:Invalid arguments:txid", ErrorKind.BAD_PARAMETER),
         ("EGeneral:Unknown Method", ErrorKind.BAD_REQUEST),
         ("EOrder:Something new", ErrorKind.REJECTED),
-        ("EAPI:Key expired", ErrorKind.REFUSED),
-        ("eauth: IP address not allowed", ErrorKind.REFUSED),
-        ("ESession:Something new", ErrorKind.REFUSED),
+        ("EAPI:Something new", ErrorKind.TRANSIENT),
+        ("eauth: IP address not allowed", ErrorKind.TRANSIENT),
+        ("ESession:Something new", ErrorKind.TRANSIENT),
         ("EDatabase:Something new", ErrorKind.TRANSIENT),
         ("EAPIs:Something new", ErrorKind.REJECTED),
         ("", ErrorKind.REJECTED),
@@ -105,7 +105,7 @@ def test_error_is_known_by_its_beginning(text: str, kind: ErrorKind) -> None:
 @given(text=st.text(max_size=60))
 def test_unknown_error_says_nothing_about_an_order(text: str) -> None:
     if known_error(text) is None:
-        assert kind_of(text) in {ErrorKind.TRANSIENT, ErrorKind.REJECTED, ErrorKind.REFUSED}
+        assert kind_of(text) in {ErrorKind.TRANSIENT, ErrorKind.REJECTED}
 
 
 def test_of_several_errors_the_gravest_counts() -> None:
