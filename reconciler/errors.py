@@ -17,7 +17,6 @@
     │   ├── FirewallRefused     HTTP 403: find out if it refuses this request or all of ours
     │   ├── RateLimited         we ask too much: pause for `retry_after_seconds`; not a failure
     │   ├── RequestRejected     refused for an unknown reason: a problem of the request's orders
-    │   │   └── FailsAlone      fails again and again, while others are answered: as rejected
     │   ├── Suspended           not sent: the exchange fails for this symbol, but not for others
     │   └── Refused             a person must act (bad key, no permission): stop asking, report it
     ├── BreakerOpen             not sent: the circuit breaker is open
@@ -150,11 +149,13 @@ class RequestRejected(ExchangeError):
     """The exchange answered, but rejects this request for a reason that we do not know.
 
     The exchange is alive, so the error counts for the orders asked for and not for the breaker.
+    `is_answer` is False if it has answered for others only, and each request about this order has
+    failed.
     """
 
-
-class FailsAlone(RequestRejected):
-    """Each request about this order fails, while the exchange answers for others."""
+    def __init__(self, message: str, *, is_answer: bool = True) -> None:
+        self.is_answer = is_answer
+        super().__init__(message)
 
 
 class Suspended(ExchangeError):

@@ -46,7 +46,6 @@ from reconciler.errors import (
     BreakerOpen,
     ClockSkew,
     ExchangeError,
-    FailsAlone,
     Malformed,
     NotSent,
     RateLimited,
@@ -243,10 +242,9 @@ class OrderSearch(Generic[Search]):
             raise sending.stopped_by
         try:
             result = await self._run(GetOrder(ref=self._absent), frozenset({self._absent}))
-        except FailsAlone as failure:
-            raise Unavailable(str(failure)) from None
-        except RequestRejected:
-            pass  # By the exchange itself, so the firewall let it pass.
+        except RequestRejected as rejection:
+            if not rejection.is_answer:
+                raise Unavailable(str(rejection)) from None
         else:
             if result.is_blocked:
                 self._blocked_until = self._clock() + BLOCKED_SECONDS

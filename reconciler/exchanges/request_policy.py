@@ -28,12 +28,12 @@ import structlog
 from reconciler.errors import (
     BreakerOpen,
     ExchangeError,
-    FailsAlone,
     Malformed,
     NotSent,
     RateLimited,
     ReconcilerError,
     Refused,
+    RequestRejected,
     Suspended,
     Unavailable,
 )
@@ -202,8 +202,7 @@ class RequestPolicy:
 
         Raises:
             Unavailable: the request was sent and failed, each time or until the breaker opened.
-            RequestRejected: the exchange rejected it.
-            FailsAlone: the exchange fails for this order but not for others.
+            RequestRejected: the exchange rejected it, or fails for this order but not for others.
             Refused, ClockSkew: raised at once, because a retry would not help.
             BreakerOpen, Suspended, NotSent: nothing was sent.
         """
@@ -230,7 +229,7 @@ class RequestPolicy:
         """Return the failure, as the order's own if only this order fails."""
         if not self._breaker.is_order_suspended(subject):
             return failed
-        return FailsAlone(f"{failed}; the exchange answers for others")
+        return RequestRejected(f"{failed}; the exchange answers for others", is_answer=False)
 
     async def _attempt_within_rate(
         self,

@@ -28,7 +28,6 @@ from reconciler.domain.report import Answer, OrderFault
 from reconciler.errors import (
     BreakerOpen,
     ExchangeError,
-    FailsAlone,
     NotSent,
     Refused,
     RequestRejected,
@@ -53,7 +52,6 @@ MAX_NAMED = 5
 
 REJECTION_DETAILS: Mapping[type[ExchangeError], str] = {
     RequestRejected: "the exchange turns the request for this order down",
-    FailsAlone: "the exchange turns the request for this order down",
     UnreadableRow: "what the exchange says of this order cannot be true",
 }
 """What a hold says first of an order whose requests are rejected, or whose answer is no order."""

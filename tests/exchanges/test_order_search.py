@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.errors import ExchangeError, FailsAlone, Malformed, Unavailable, UnreadableRow
+from reconciler.errors import ExchangeError, Malformed, RequestRejected, Unavailable, UnreadableRow
 from reconciler.exchanges.base import OrderRef
 from reconciler.exchanges.binance.adapter import Binance
 from reconciler.exchanges.order_search import (
@@ -132,7 +132,7 @@ async def test_a_probe_that_fails_by_itself_is_no_proof_that_others_pass() -> No
     def answer(_: Query, wanted: frozenset[OrderRef]) -> QueryResult:
         (ref,) = wanted
         if ref.external_order_id == ABSENT_ID:
-            raise FailsAlone("timed out; the exchange answers for others")
+            raise RequestRejected("timed out; the exchange answers for others", is_answer=False)
         return blocked(ref)
 
     exchange = Exchange(answer)
