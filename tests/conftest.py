@@ -10,7 +10,6 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
 from importlib.util import find_spec
 from itertools import chain, islice
 from pathlib import Path
@@ -20,10 +19,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from reconciler.embedded import embedded_postgres
-from reconciler.store import migrations, sample_orders
+from reconciler.store import sample_orders
 from reconciler.store.database import Database
-from reconciler.store.user_table import DEFAULT_TABLE
-from tests.databases import Databases
+from tests.databases import Databases, our_ddl
 
 # The databases of the tests need not survive a power cut; other settings are the defaults.
 FAST = {
@@ -130,13 +128,18 @@ def databases(postgres_url: str) -> Iterator[Databases]:
         yield Databases(server, postgres_url)
 
 
+@pytest.fixture(scope="session")
+def oldest_databases(oldest_postgres_url: str) -> Iterator[Databases]:
+    """The databases of `oldest_postgres_url`."""
+    with psycopg.connect(oldest_postgres_url, autocommit=True) as server:
+        yield Databases(server, oldest_postgres_url)
+
+
 @pytest.fixture(params=["oldest", "newest"])
 def any_database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A new database with the sample `orders` and our tables, in each version in turn."""
-    name = "oldest_postgres_url" if request.param == "oldest" else "postgres_url"
-    url: str = request.getfixturevalue(name)
-    with psycopg.connect(url, autocommit=True) as server:
-        yield from _ready(Databases(server, url))
+    name = "oldest_databases" if request.param == "oldest" else "databases"
+    yield from _ready(request.getfixturevalue(name))
 
 
 @pytest.fixture
@@ -183,12 +186,5 @@ def database(database_url: str) -> Iterator[Database]:
 def _ready(databases: Databases) -> Iterator[str]:
     with databases.create() as url:
         with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(_tables())
+            connection.execute(f"{sample_orders.ORDERS_DDL};{our_ddl()}")
         yield url
-
-
-@cache
-def _tables() -> str:
-    """Return what makes the sample `orders` and our tables, while no other session writes."""
-    ours = migrations.ddl(DEFAULT_TABLE).replace(" CONCURRENTLY", "")
-    return f"{sample_orders.ORDERS_DDL};{ours}"

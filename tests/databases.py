@@ -5,12 +5,16 @@ Creating a database copies some 300 files, which takes more processor time than 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from os import getpid
 from typing import LiteralString
 
 import psycopg
 from psycopg import sql
+
+from reconciler.store import migrations
+from reconciler.store.user_table import DEFAULT_TABLE
 
 _MAX_USES = 50
 """Each test leaves dead rows in the system's tables, which make all later look-ups slower."""
@@ -104,6 +108,12 @@ class Databases:
 
     def _url_of(self, name: str) -> str:
         return self._server_url.replace("/postgres?", f"/{name}?")
+
+
+@cache
+def our_ddl() -> str:
+    """Return what `db upgrade` runs as one text, not concurrently: no other session writes."""
+    return migrations.ddl(DEFAULT_TABLE).replace(" CONCURRENTLY", "")
 
 
 def _new_name() -> str:

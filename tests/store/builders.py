@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import cache, partial
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,6 @@ from reconciler.domain.order import OrderId
 from reconciler.domain.report import Absent, Answer, OrderFault, Report
 from reconciler.domain.retention import Retention
 from reconciler.domain.status import BY_VALUE, Status
-from reconciler.store import migrations
 from reconciler.store.database import Database
 from reconciler.store.order_writer import OrderWriter
 from reconciler.store.orders_table import OrdersTable, read_orders_table
@@ -28,6 +27,7 @@ from reconciler.store.side_table import side_table_ddl
 from reconciler.store.stale_order import StaleOrder, TextIdStaleOrder
 from reconciler.store.user_table import DEFAULT_TABLE
 from reconciler.store.write_result import WriteResult
+from tests.databases import our_ddl
 
 EXCHANGE = "paper"
 SYMBOL = "BTCUSDT"
@@ -113,12 +113,6 @@ def connect_application(database_url: str) -> Application:
     return psycopg.connect(database_url, autocommit=True, row_factory=dict_row)
 
 
-@cache
-def _our_ddl() -> str:
-    """Return what `db upgrade` runs as one text, not concurrently: no other session writes."""
-    return migrations.ddl(DEFAULT_TABLE).replace(" CONCURRENTLY", "")
-
-
 IN_ORDERS = "in orders"
 IN_THE_SIDE_TABLE = "in the side table"
 
@@ -132,7 +126,7 @@ in_the_side_table = pytest.mark.parametrize("sync_times", [IN_THE_SIDE_TABLE])
 def make_ready(application: Application, ddl: str, sync_times: str = IN_ORDERS) -> None:
     """Create the application's table, and ours."""
     application.execute(ddl)
-    application.execute(_our_ddl())
+    application.execute(our_ddl())
     if sync_times == IN_THE_SIDE_TABLE:
         use_side_table(application)
 

@@ -195,8 +195,8 @@ class CcxtBridge:
         answer = await self._call(OPEN_ORDERS, symbol)
         if _is_kind(answer, ErrorKind.NOT_SUPPORTED):
             lookup = self._lookups[0]
-            absent = lookup.arguments(self._venue.absent_order_id, symbol)
-            answer = await self._call(lookup.method, *absent)
+            arguments = lookup.arguments(self._venue.absent_order_id, symbol)
+            answer = await self._call(lookup.method, *arguments)
         if _is_kind(answer, ErrorKind.DENIED):
             await self._require_readable_other(symbol, answer)
         elif isinstance(answer, _OrderError) and answer.kind is not ErrorKind.ORDER_NOT_FOUND:
